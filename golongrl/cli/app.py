@@ -1,0 +1,86 @@
+"""The `golongrl` command: subcommands, the error boundary, `--version`.
+
+Command modules import only the standard library, typer and golongrl.core.errors at the top, so that `--help`
+stays fast; each imports what it runs inside its function.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from golongrl import __version__
+from golongrl.core.errors import GolongrlError
+
+app = typer.Typer(
+    name="golongrl",
+    help="Reinforcement learning with verifiable rewards on long contexts, made auditable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def error_boundary(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a command; errors raised on purpose become one message and their exit code, Ctrl-C becomes 130."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except GolongrlError as error:
+            if os.environ.get("GOLONGRL_DEBUG"):
+                raise
+            print(f"golongrl: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as stop:
+            print(
+                "golongrl: interrupted; finished work is kept, run the same command again to go on", file=sys.stderr
+            )
+            raise typer.Exit(130) from stop
+
+    return guarded
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"golongrl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _register() -> None:
+    from golongrl.cli import build_dataset, demo, eval, train, verify_rewards
+
+    for name, command in {
+        "build-dataset": build_dataset.build_dataset,
+        "verify-rewards": verify_rewards.verify_rewards,
+        "train": train.train,
+        "eval": eval.evaluate,
+        "demo": demo.demo,
+    }.items():
+        app.command(name)(error_boundary(command))
+
+
+_register()
+
+
+def main() -> None:
+    """Entry point of the `golongrl` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

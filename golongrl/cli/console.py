@@ -1,0 +1,84 @@
+"""What people see: messages and tables on stderr or stdout, progress as a bar in a terminal and as lines elsewhere."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def say(text: str) -> None:
+    """One line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """The one JSON object of `--json`, on stdout."""
+    print(json.dumps(value, ensure_ascii=False, indent=2), flush=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on stderr; numbers are right-aligned, nothing is markup."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    body = [[_cell(value) for value in row] for row in rows]
+    for index, column in enumerate(columns):
+        numeric = bool(body) and all(_is_numeric(row[index]) for row in body)
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        grid.add_row(*(Text(cell) for cell in row))
+    Console(stderr=True, width=None if sys.stderr.isatty() else 120).print(grid)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _is_numeric(cell: str) -> bool:
+    return cell == "-" or cell.replace(",", "").replace(".", "").replace("-", "").isdigit()
+
+
+class Progress:
+    """Counts finished items: `advance(n)` as work is done, `total` may be unknown.
+
+    In a terminal a rich bar, elsewhere one line every few seconds. Use as a context manager.
+    """
+
+    def __init__(self, label: str, total: int | None = None, every: float = 5.0):
+        self.label, self.total, self.every = label, total, every
+        self.done = 0
+        self._shown = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self.label, total=self.total)
+        return self
+
+    def advance(self, count: int = 1) -> None:
+        """Note that `count` more items are finished."""
+        self.done += count
+        if self._bar is not None:
+            self._bar.update(self._task, advance=count)
+        elif time.monotonic() - self._shown >= self.every:
+            self._line()
+
+    def _line(self) -> None:
+        self._shown = time.monotonic()
+        say(f"{self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._line()

@@ -1,0 +1,94 @@
+"""Configuration: TOML written by people, dotted `--set` overrides, one resolved JSON written by the machine."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from golongrl.core.errors import ConfigError
+
+PROJECT_FILE = "golongrl.toml"
+
+
+class Config(BaseModel):
+    """Base of every command's configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """A TOML file as a dict; ConfigError with line and column when it does not parse."""
+    try:
+        with open(path, "rb") as handle:
+            return tomllib.load(handle)
+    except FileNotFoundError as error:
+        raise ConfigError(f"no such configuration file: {path}; check --config") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path} is a folder; --config wants a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def parse_set(items: Iterable[str]) -> dict[str, Any]:
+    """`["a.b=1", "c=x"]` as {"a.b": 1, "c": "x"}; values are read as JSON where they are JSON, else as text."""
+    values: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {item!r}: expected KEY=VALUE")
+        try:
+            values[key.strip()] = json.loads(text)
+        except json.JSONDecodeError:
+            values[key.strip()] = text
+    return values
+
+
+def build(
+    schema: type[ConfigT],
+    table: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    where: str = "configuration",
+) -> ConfigT:
+    """Merge a TOML table, `--set` overrides and flags that were given (not None), in rising order, and check them."""
+    merged = {**table, **(overrides or {}), **{k: v for k, v in (flags or {}).items() if v is not None}}
+    known = list(schema.model_fields)
+    for key in merged:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+    try:
+        return schema.model_validate(merged)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'together'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise ConfigError(f"{where}: {problems}") from error
+
+
+def command_table(command: str, config: str | Path | None) -> tuple[dict[str, Any], str]:
+    """The `[command]` table of --config, or of golongrl.toml in the working folder, or nothing; and where it came from.
+
+    A --config file without any command table is taken whole, so that a short `train.toml` needs no header.
+    """
+    path = Path(config) if config else Path(PROJECT_FILE)
+    if not config and not path.exists():
+        return {}, "configuration"
+    document = read_toml(path)
+    if command in document:
+        table = document[command]
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: [{command}] must be a table")
+        return dict(table), f"{path} [{command}]"
+    if config and not any(isinstance(value, dict) for value in document.values()):
+        return document, str(path)
+    return {}, str(path)

@@ -1,0 +1,120 @@
+"""Run folders: what was asked (config.json), with what (manifest.json), and safe resuming."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.errors import DataError, RunConflictError
+from golongrl.core.store import storage_errors, write_json
+
+VERSIONED = ("golongrl", "verl", "torch", "ray", "transformers", "tokenizers", "datasets", "math-verify", "numpy")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide results, without importing them."""
+    versions = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_sha(folder: str | Path = ".") -> str | None:
+    """Commit of the git checkout that holds `folder`, or None."""
+    if not shutil.which("git"):
+        return None
+    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """ "key: old -> new" for every key whose value differs."""
+    keys = sorted(set(old) | set(new))
+    return [f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]
+
+
+class Run:
+    """An open run folder; `finish` writes the manifest's end time last, so its presence means the run is complete."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], resumed: bool):
+        self.folder = folder
+        self.manifest = manifest
+        self.resumed = resumed
+
+    def path(self, name: str) -> Path:
+        """A path inside the run folder."""
+        return self.folder / name
+
+    @property
+    def finished(self) -> bool:
+        """Whether an earlier run of the same configuration completed."""
+        return self.manifest.get("finished") is not None
+
+    def finish(self, **facts: Any) -> None:
+        """Record facts about the result and the end time."""
+        self.manifest.update(facts, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        write_json(self.path("manifest.json"), self.manifest)
+
+
+def open_run(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    *,
+    command: str,
+    inputs: Mapping[str, str] | None = None,
+    fresh: bool = False,
+) -> Run:
+    """Create a run folder or resume the run in it.
+
+    `config` is the resolved configuration (JSON types); `inputs` maps input paths to their sha256. A folder that
+    holds a run with another configuration or other inputs is refused with the differing keys; `fresh` moves its
+    content to a sibling `NAME.old-N` first, so nothing is deleted.
+    """
+    root = Path(folder)
+    if root.exists() and not root.is_dir():
+        raise RunConflictError(f"--out {root} is a file; choose a folder")
+    if fresh and root.exists() and any(root.iterdir()):
+        number = 1
+        while (aside := root.with_name(f"{root.name}.old-{number}")).exists():
+            number += 1
+        root.rename(aside)
+    with storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": dict(inputs or {})}
+    config_path = root / "config.json"
+    if config_path.exists():
+        try:
+            old = json.loads(config_path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise DataError(f"{config_path} is not JSON; pass --fresh to start over") from error
+        changed = differing_keys(old, resolved)
+        if changed:
+            raise RunConflictError(
+                f"{root} holds a run with other settings ({'; '.join(changed)}); "
+                "choose another --out, or pass --fresh to set the old run aside"
+            )
+    else:
+        write_json(config_path, resolved)
+    manifest_path = root / "manifest.json"
+    if manifest_path.exists():
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+        return Run(root, manifest, resumed=True)
+    manifest = {
+        "command": command,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "finished": None,
+        "git_sha": git_sha(),
+        "versions": package_versions(),
+        "platform": platform.platform(),
+        "inputs": dict(inputs or {}),
+    }
+    write_json(manifest_path, manifest)
+    return Run(root, manifest, resumed=False)

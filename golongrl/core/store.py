@@ -1,0 +1,159 @@
+"""Append-only journals and atomic files: what makes every command resumable after a kill -9.
+
+A journal is a JSONL file whose rows carry a content `key`. A row counts once its newline is on disk; a torn last
+line is cut off when the journal is opened again and its work is owed again.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.errors import DataError, StorageError
+
+
+def content_key(*parts: Any) -> str:
+    """Hex digest (128 bit) of JSON-serialisable parts; equal content gives equal keys on every machine."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's bytes, read in blocks."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the operating system's write failures into one clear StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no space left while writing {path}; free some space and run the same command again, "
+                "finished work is kept"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out folder") from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary sibling of `path` to write to; it replaces `path` on success and is removed on failure."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file atomically (UTF-8)."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n")
+
+
+def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object) of a JSONL file; lines end at "\\n" only, blank lines are skipped."""
+    with open(path, encoding="utf-8", newline="\n") as handle:
+        try:
+            for number, line in enumerate(handle, 1):
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
+                if not isinstance(value, dict):
+                    raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
+                yield number, value
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 (byte {error.start}); convert it to UTF-8 first") from error
+
+
+class Journal:
+    """Append-only JSONL with one row per key; thread-safe; the last row of a key wins."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._recover()
+            self._handle = open(self.path, "ab")  # noqa: SIM115  held open for the journal's life
+
+    def _recover(self) -> None:
+        """Load complete rows and cut a torn tail, so that the next append starts on a fresh line."""
+        if not self.path.exists():
+            return
+        good = 0
+        with open(self.path, "rb") as handle:
+            for number, line in enumerate(handle, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    row = json.loads(line)
+                    self.rows[row["key"]] = row
+                except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+                    raise DataError(
+                        f"{self.path} line {number} is not a journal row; it was edited by hand or is another "
+                        "program's file. Move it away or choose another --out"
+                    ) from error
+                good += len(line)
+        if good < self.path.stat().st_size:
+            os.truncate(self.path, good)
+
+    def append(self, key: str, **row: Any) -> None:
+        """Write one row and hand it to the operating system before returning."""
+        data = json.dumps({"key": key, **row}, ensure_ascii=False, separators=(",", ":")) + "\n"
+        with self._lock, storage_errors(self.path):
+            start = self._handle.tell()
+            try:
+                self._handle.write(data.encode("utf-8", "surrogatepass"))
+                self._handle.flush()
+            except OSError:
+                # A partly written row would glue itself to the next one.
+                with contextlib.suppress(OSError):
+                    os.truncate(self.path, start)
+                raise
+            self.rows[key] = {"key": key, **row}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The row of a key, or None."""
+        return self.rows.get(key)
+
+    def close(self) -> None:
+        """Close the file; appends after this fail."""
+        self._handle.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
