@@ -1,0 +1,1 @@
+"""Verifiable rewards: one metric per file, all behind `score_response`."""
