@@ -1,0 +1,134 @@
+"""Counting tokens, length bins, and truncation that never touches the question."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from golongrl.core.errors import DataError, UsageError, require
+
+APPROX = "approx"
+
+
+class Tokenizer(Protocol):
+    """What golongrl needs of a tokenizer."""
+
+    name: str
+
+    def count(self, text: str) -> int: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
+class ApproxTokenizer:
+    """Counts one token per four UTF-8 bytes; for a first look without any tokenizer file."""
+
+    name = APPROX
+
+    def count(self, text: str) -> int:
+        """Bytes / 4, rounded up."""
+        return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
+
+    def encode(self, text: str) -> list[int]:
+        """Four bytes packed in one id."""
+        data = text.encode("utf-8", "surrogatepass")
+        return [int.from_bytes(b"\1" + data[i : i + 4], "big") for i in range(0, len(data), 4)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `encode`'s ids; a character cut in the middle is dropped."""
+        data = b"".join(i.to_bytes((i.bit_length() + 7) // 8, "big")[1:] for i in ids)
+        return data.decode("utf-8", "ignore")
+
+
+class FastTokenizer:
+    """A `tokenizer.json` read by the `tokenizers` package; no special tokens are added."""
+
+    def __init__(self, name: str, backend: Any):
+        self.name = name
+        self._backend = backend
+
+    def count(self, text: str) -> int:
+        """Number of tokens of a text."""
+        return len(self._backend.encode(text, add_special_tokens=False).ids)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids, special tokens kept."""
+        return self._backend.decode(list(ids), skip_special_tokens=False)
+
+
+def load(name: str) -> Tokenizer:
+    """A tokenizer by model folder, `tokenizer.json` path, hub id, or "approx".
+
+    Raises DataError when a folder holds no tokenizer.json, and UsageError when a hub id cannot be fetched.
+    """
+    if name == APPROX:
+        return ApproxTokenizer()
+    tokenizers = require("tokenizers")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        path = path / "tokenizer.json"
+        if not path.exists():
+            raise DataError(f"{name} holds no tokenizer.json; pass a model folder, a hub id, or 'approx'")
+    if path.is_file():
+        return FastTokenizer(name, tokenizers.Tokenizer.from_file(str(path)))
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise DataError(f"no such tokenizer: {name}; pass a model folder, a hub id, or 'approx'")
+    hub = require("huggingface_hub")
+    try:
+        file = hub.hf_hub_download(name, "tokenizer.json")
+    except (OSError, hub.errors.HfHubHTTPError, hub.errors.HFValidationError, ValueError) as error:
+        raise UsageError(
+            f"cannot fetch the tokenizer of {name!r} from the hub ({type(error).__name__}); "
+            "pass the path of a model folder, or 'approx' to count bytes / 4"
+        ) from error
+    return FastTokenizer(name, tokenizers.Tokenizer.from_file(file))
+
+
+def parse_length(text: str | int) -> int:
+    """Tokens of "512", "4k" (4,096) or "1m" (1,048,576)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", str(text).strip().lower())
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"{text!r} is not a length; write 512, 4k or 1m")
+    return int(float(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2]])
+
+
+def format_length(tokens: int) -> str:
+    """The inverse of `parse_length` for whole multiples: 4096 -> "4k"."""
+    for unit, size in (("m", 1024 * 1024), ("k", 1024)):
+        if tokens >= size and tokens % size == 0:
+            return f"{tokens // size}{unit}"
+    return str(tokens)
+
+
+def length_bin(tokens: int, bounds: Sequence[int]) -> str:
+    """Label of the first bound that holds `tokens` ("4k" means at most 4,096), or ">LAST" above the last."""
+    for bound in sorted(bounds):
+        if tokens <= bound:
+            return format_length(bound)
+    return f">{format_length(max(bounds))}"
+
+
+def truncate_middle(tokenizer: Tokenizer, text: str, limit: int) -> tuple[str, int]:
+    """Cut the middle of a document down to at most `limit` tokens; returns the text and how many tokens went.
+
+    Only ever pass the document: question and instructions stay whole by never coming here.
+    """
+    ids = tokenizer.encode(text)
+    if len(ids) <= limit:
+        return text, 0
+    marker = "\n...\n"
+    room = limit - tokenizer.count(marker)
+    # Joining two halves may merge or split tokens at the seam, so the result is measured, not assumed.
+    while room > 0:
+        head, tail = (room + 1) // 2, room // 2
+        cut = tokenizer.decode(ids[:head]) + marker + (tokenizer.decode(ids[-tail:]) if tail else "")
+        if tokenizer.count(cut) <= limit:
+            return cut, len(ids) - room
+        room -= 1
+    raise UsageError(f"a limit of {limit} tokens leaves no room for the document")
