@@ -76,7 +76,7 @@ def build(
 
 
 def command_table(command: str, config: str | Path | None) -> tuple[dict[str, Any], str]:
-    """The `[command]` table of --config, or of golongrl.toml in the working folder, or nothing; and where it came from.
+    """The `[command]` table of --config, or of ./golongrl.toml, or nothing; and where it came from.
 
     A --config file without any command table is taken whole, so that a short `train.toml` needs no header.
     """

@@ -31,7 +31,8 @@ def git_sha(folder: str | Path = ".") -> str | None:
     """Commit of the git checkout that holds `folder`, or None."""
     if not shutil.which("git"):
         return None
-    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
 
 
