@@ -1,0 +1,355 @@
+"""Chat completions over HTTP: many requests at once under a token budget, bounded retries, and a journal.
+
+Every finished request is a `Generation` in a Journal under its content key, so an interrupted run asks only for what
+is missing. A generation with an error is owed again; it is not a result.
+
+What went wrong has one of four kinds: `overlong` (the prompt does not fit the server), `refused` (any other 4xx),
+`server` (5xx, rate limits, broken connections), `timeout`. Only the last two are retried.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from golongrl.core.errors import ServerError, require
+from golongrl.core.store import Journal, content_key
+
+ErrorKind = Literal["overlong", "refused", "server", "timeout"]
+
+_OVERLONG = (
+    "context_length_exceeded",
+    "maximum context length",
+    "maximum model length",
+    "context length",
+    "max_model_len",
+    "longer than the model",
+    "prompt is too long",
+    "input is too long",
+)
+
+
+class Sampling(BaseModel):
+    """How to sample; `extra` goes into the request body as it is (engine-specific fields)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = Field(default=51200, ge=1)
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class ChatError(BaseModel):
+    """Why a request has no text."""
+
+    kind: ErrorKind
+    message: str
+
+
+class Usage(BaseModel):
+    """Tokens as the server counted them; None where it did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Generation(BaseModel):
+    """One answer, or the error that stands for it. `text` includes thinking, in `<think>` tags."""
+
+    key: str
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Usage = Field(default_factory=Usage)
+    error: ChatError | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt to answer. `n_tokens` is the prompt's size for the budget; `seed` is what the server is given."""
+
+    messages: Sequence[Mapping[str, str]]
+    sampling: Sampling
+    seed: int
+    repeat: int = 0
+    n_tokens: int = 0
+
+    def key(self, model: str) -> str:
+        """Content hash of (model, messages, sampling, seed, repeat)."""
+        messages = [dict(message) for message in self.messages]
+        return content_key(model, messages, self.sampling.model_dump(), self.seed, self.repeat)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to ask, and how patiently.
+
+    `identity` names the model in content keys (default: `model`), so that a model folder can be known by its content
+    instead of its path. `token_budget` bounds the sum of prompt and output tokens in flight; None leaves only
+    `max_requests`. `alive` is asked after failures and about once a second; it raises when waiting is pointless.
+    """
+
+    base_url: str
+    model: str
+    identity: str | None = None
+    max_requests: int = 64
+    token_budget: int | None = None
+    timeout: float = 3600.0
+    retries: int = 5
+    backoff: float = 1.0
+    alive: Callable[[], None] | None = None
+
+
+class TokenGate:
+    """Admits requests, first come first served, while their tokens fit a budget; one alone may exceed it."""
+
+    def __init__(self, max_requests: int, token_budget: int | None):
+        self.max_requests = max_requests
+        self.token_budget = token_budget
+        self.in_flight = 0
+        self.tokens = 0
+        self._free = asyncio.Condition()
+
+    def _fits(self, cost: int) -> bool:
+        if self.in_flight == 0:
+            return True
+        within = self.token_budget is None or self.tokens + cost <= self.token_budget
+        return within and self.in_flight < self.max_requests
+
+    async def enter(self, cost: int) -> None:
+        """Wait until a request of `cost` tokens may start."""
+        async with self._free:
+            await self._free.wait_for(lambda: self._fits(cost))
+            self.in_flight += 1
+            self.tokens += cost
+
+    async def leave(self, cost: int) -> None:
+        """Give the tokens of a finished request back."""
+        async with self._free:
+            self.in_flight -= 1
+            self.tokens -= cost
+            self._free.notify_all()
+
+
+def derive_seed(seed: int, sample: str, repeat: int) -> int:
+    """A 31-bit seed of its own for each (sample, repeat), the same on every machine."""
+    return int(content_key(seed, sample, repeat)[:8], 16) & 0x7FFFFFFF
+
+
+def api_key() -> str:
+    """OPENAI_API_KEY, or "EMPTY", which local servers accept; never written anywhere."""
+    return os.environ.get("OPENAI_API_KEY") or "EMPTY"
+
+
+def open_client(endpoint: Endpoint) -> Any:
+    """An openai.AsyncOpenAI without retries of its own; requests to this machine bypass proxies."""
+    openai = require("openai")
+    local = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+    return openai.AsyncOpenAI(
+        base_url=endpoint.base_url,
+        api_key=api_key(),
+        max_retries=0,
+        timeout=endpoint.timeout,
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
+    )
+
+
+def _classify(error: Exception) -> tuple[ChatError, bool]:
+    """The error's kind and message, and whether trying again can help."""
+    openai = require("openai")
+    if isinstance(error, openai.APITimeoutError):
+        return ChatError(kind="timeout", message="the server did not answer in time"), True
+    if isinstance(error, openai.APIStatusError):
+        status, message = error.status_code, str(error)[:500]
+        if status == 429 or status == 408 or status >= 500:
+            return ChatError(kind="server", message=message), True
+        code = (error.code or "").lower()
+        if status in (400, 413, 422) and any(mark in f"{code} {message.lower()}" for mark in _OVERLONG):
+            return ChatError(kind="overlong", message=message), False
+        return ChatError(kind="refused", message=message), False
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__
+        detail = f" ({type(cause).__name__})" if cause is not None else ""
+        return ChatError(kind="server", message=f"no connection to the server{detail}"), True
+    return ChatError(kind="server", message=f"unreadable reply: {error}"[:500]), True
+
+
+def _delay(endpoint: Endpoint, attempt: int, error: Exception) -> float:
+    """Seconds before the next attempt: exponential with jitter, at least what the server asks for, at most 60."""
+    wait = min(30.0, endpoint.backoff * 2**attempt) * random.uniform(0.5, 1.0)
+    response = getattr(error, "response", None)
+    asked = response.headers.get("retry-after", "") if response is not None else ""
+    if asked.replace(".", "", 1).isdigit():
+        wait = max(wait, float(asked))
+    return min(wait, 60.0)
+
+
+def _read_reply(key: str, reply: Any, seconds: float) -> Generation | None:
+    """The generation in a completion, or None when it holds no choice.
+
+    Servers with a reasoning parser return the thinking apart; it is put back in tags, unclosed when no answer
+    followed, so that grading sees one form from every server.
+    """
+    if not getattr(reply, "choices", None) or reply.choices[0].message is None:
+        return None
+    choice = reply.choices[0]
+    text = choice.message.content or ""
+    reasoning = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
+    if isinstance(reasoning, str) and reasoning:
+        text = f"<think>{reasoning}" + (f"</think>{text}" if text.strip() else "")
+    usage = Usage()
+    if reply.usage is not None:
+        usage = Usage(prompt_tokens=reply.usage.prompt_tokens, completion_tokens=reply.usage.completion_tokens)
+    return Generation(key=key, text=text, finish_reason=choice.finish_reason, usage=usage, seconds=round(seconds, 3))
+
+
+class _Health:
+    """Tells one failed request from an endpoint that is gone for all of them."""
+
+    def __init__(self, endpoint: Endpoint):
+        self.endpoint = endpoint
+        self.last_reply = time.monotonic()
+
+    def replied(self) -> None:
+        self.last_reply = time.monotonic()
+
+    def gave_up(self, started: float, error: ChatError, status: int | None) -> None:
+        """Raise ServerError when a request that ran out of attempts speaks for the whole endpoint."""
+        if status in (401, 403, 404):
+            advice = "check --base-url and the model's name" if status == 404 else "check OPENAI_API_KEY"
+            raise ServerError(f"{self.endpoint.base_url} refuses requests ({error.message}); {advice}")
+        if status is None and error.kind == "server" and self.last_reply <= started:
+            raise ServerError(
+                f"{self.endpoint.base_url} cannot be reached ({error.message}); finished work is kept: "
+                "start the server and run the same command again"
+            )
+
+
+async def _ask(client: Any, endpoint: Endpoint, request: Request, key: str, health: _Health) -> Generation:
+    """One request with its retries; errors of the request come back as a Generation with `error` set."""
+    openai = require("openai")
+    started = time.monotonic()
+    sampling = request.sampling
+    for attempt in range(endpoint.retries + 1):
+        sent = time.monotonic()
+        status = None
+        try:
+            reply = await client.chat.completions.create(
+                model=endpoint.model,
+                messages=[dict(message) for message in request.messages],
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=sampling.max_tokens,
+                seed=request.seed,
+                extra_body=sampling.extra or None,
+            )
+            health.replied()
+            generation = _read_reply(key, reply, time.monotonic() - sent)
+            if generation is not None:
+                return generation
+            cause: Exception = ValueError("a reply without choices")
+        # ValueError: openai hands on what the JSON decoder says of a body that is not JSON.
+        except (openai.APIError, ValueError) as caught:
+            cause = caught
+            status = getattr(caught, "status_code", None)
+            if status is not None:
+                health.replied()
+        error, again = _classify(cause)
+        if endpoint.alive is not None:
+            endpoint.alive()
+        if not again or attempt == endpoint.retries:
+            health.gave_up(started, error, status)
+            return Generation(key=key, error=error, seconds=round(time.monotonic() - started, 3))
+        await asyncio.sleep(_delay(endpoint, attempt, cause))
+    raise AssertionError("the last attempt returns")
+
+
+async def _watch(alive: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        alive()
+
+
+async def generate(
+    endpoint: Endpoint,
+    requests: Iterable[Request],
+    journal: Journal,
+    on_result: Callable[[Generation], None] | None = None,
+) -> None:
+    """Answer every request that `journal` does not hold yet, and append each result as it comes.
+
+    `on_result` is called once per request, also for those found in the journal. Raises ServerError when the endpoint
+    is gone for good; what was finished before is in the journal.
+    """
+    identity = endpoint.identity or endpoint.model
+    gate = TokenGate(endpoint.max_requests, endpoint.token_budget)
+    health = _Health(endpoint)
+
+    async def finish(client: Any, request: Request, key: str, cost: int) -> None:
+        try:
+            generation = await _ask(client, endpoint, request, key, health)
+            journal.append(key, **generation.model_dump(exclude={"key"}))
+            if on_result is not None:
+                on_result(generation)
+        finally:
+            await gate.leave(cost)
+
+    async def dispatch(client: Any) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for request in requests:
+                key = request.key(identity)
+                found = stored(journal, key)
+                if found is not None and found.error is None:
+                    if on_result is not None:
+                        on_result(found)
+                    continue
+                cost = request.n_tokens + request.sampling.max_tokens
+                await gate.enter(cost)
+                tasks.create_task(finish(client, request, key, cost))
+
+    async with open_client(endpoint) as client:
+        work = asyncio.create_task(dispatch(client))
+        watch = asyncio.create_task(_watch(endpoint.alive)) if endpoint.alive is not None else None
+        try:
+            await asyncio.wait({work, watch} if watch else {work}, return_when=asyncio.FIRST_COMPLETED)
+            if watch is not None and watch.done() and not work.done():
+                work.cancel()
+            await work
+        except asyncio.CancelledError:
+            if watch is not None and watch.done():
+                watch.result()
+            raise
+        finally:
+            if watch is not None:
+                watch.cancel()
+            if not work.done():
+                work.cancel()
+
+
+def stored(journal: Journal, key: str) -> Generation | None:
+    """The journal's generation of a key, or None."""
+    row = journal.get(key)
+    return Generation.model_validate(row) if row is not None else None
+
+
+def run(
+    endpoint: Endpoint,
+    requests: Iterable[Request],
+    journal: Journal,
+    on_result: Callable[[Generation], None] | None = None,
+) -> None:
+    """`generate`, from code that is not asynchronous; the first error comes alone, out of its exception group."""
+    try:
+        asyncio.run(generate(endpoint, requests, journal, on_result))
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
