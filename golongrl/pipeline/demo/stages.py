@@ -1,7 +1,8 @@
 """Run stages one after the other, remember the finished ones, stop clearly at the first that fails.
 
 A stage is a golongrl command (or a Python function) with the files it reads and the files it leaves behind. Its key
-covers the command and the content of its inputs; a finished key whose outputs are still there is not run again.
+covers the command and the content of its inputs. `stages.jsonl` holds the latest state of every stage: one that
+finished with the same key and whose outputs are still there is not run again.
 """
 
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from golongrl import __version__
 from golongrl.core.errors import CheckFailedError, DataError
 from golongrl.core.store import Journal, content_key, file_sha256
 
+GOLONGRL = (sys.executable, "-m", "golongrl.cli.app")
 HEARTBEAT_SECONDS = 30.0
 STOP_SECONDS = 60.0
 
@@ -83,11 +85,17 @@ class Fingerprints:
 
 
 def run_stages(
-    stages: list[Stage], folder: Path, *, say: Callable[[str], None], again: str = "the same command"
+    stages: Sequence[Stage],
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+    again: str = "the same command",
+    program: Sequence[str] = GOLONGRL,
 ) -> list[StageResult]:
     """Run `stages` in order in `folder`; finished ones are taken from `stages.jsonl`.
 
-    Raises StageFailedError at the first stage that fails; `again` is the command that goes on from there.
+    Raises StageFailedError at the first stage that fails; `again` is the command that goes on from there, `program`
+    what is started with each stage's arguments.
     """
     fingerprints = Fingerprints()
     results = []
@@ -96,20 +104,21 @@ def run_stages(
             say("")
             say(f"[{number}/{len(stages)}] {stage.name}: {stage.about}")
             key = stage_key(stage, folder, fingerprints)
-            done = journal.get(key)
-            if done and all((folder / output).exists() for output in stage.outputs):
-                say(f"{stage.name}: finished earlier in {duration(done['seconds'])}, reused")
-                results.append(StageResult(stage.name, shown(stage), done["seconds"], reused=True))
+            last = journal.get(stage.name) or {"stage_key": key, "finished": None}
+            if last["stage_key"] != key:
+                _set_aside(stage, folder, say)
+            elif last["finished"] and all((folder / output).exists() for output in stage.outputs):
+                say(f"{stage.name}: finished earlier in {duration(last['seconds'])}, reused")
+                results.append(StageResult(stage.name, shown(stage), last["seconds"], reused=True))
                 continue
-            _set_aside(stage, key, folder, journal, say)
-            journal.append(f"started {stage.name}", stage_key=key)
+            journal.append(stage.name, stage_key=key, command=shown(stage), started=_now(), finished=None)
             start = time.monotonic()
-            _run(stage, folder, say, again)
+            _run(stage, folder, say, again, program)
             missing = [output for output in stage.outputs if not (folder / output).exists()]
             if missing:
                 raise StageFailedError(f"{stage.name} ended well but did not write {', '.join(missing)}", 1)
             seconds = round(time.monotonic() - start, 1)
-            journal.append(key, stage=stage.name, command=shown(stage), seconds=seconds, finished=_now())
+            journal.append(stage.name, stage_key=key, command=shown(stage), seconds=seconds, finished=_now())
             say(f"{stage.name}: done in {duration(seconds)}")
             results.append(StageResult(stage.name, shown(stage), seconds, reused=False))
     return results
@@ -135,10 +144,9 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def _set_aside(stage: Stage, key: str, folder: Path, journal: Journal, say: Callable[[str], None]) -> None:
-    """Rename what an earlier run with other inputs left; an interrupted run with the same key is resumed instead."""
-    started = journal.get(f"started {stage.name}")
-    if not stage.folder or not started or started["stage_key"] == key or not (folder / stage.folder).exists():
+def _set_aside(stage: Stage, folder: Path, say: Callable[[str], None]) -> None:
+    """Rename what an earlier run with other inputs left; an interrupted one with the same is resumed."""
+    if not stage.folder or not (folder / stage.folder).exists():
         return
     number = 1
     while (aside := folder / f"{stage.folder}.old-{number}").exists():
@@ -147,12 +155,12 @@ def _set_aside(stage: Stage, key: str, folder: Path, journal: Journal, say: Call
     say(f"{stage.name}: its inputs changed, the earlier result is now {aside.name}/")
 
 
-def _run(stage: Stage, folder: Path, say: Callable[[str], None], again: str) -> None:
+def _run(stage: Stage, folder: Path, say: Callable[[str], None], again: str, program: Sequence[str]) -> None:
     if stage.action:
         stage.action()
         return
     say(f"$ {shown(stage)}")
-    code = run_command([sys.executable, "-m", "golongrl.cli.app", *stage.command], folder, stage.name, say)
+    code = run_command([*program, *stage.command], folder, stage.name, say)
     if code == 0:
         return
     exit_code, how = code, f"with exit code {code}"

@@ -1,0 +1,147 @@
+"""The demo: real documents to a trained, scored model with the real subcommands, in about ten minutes on a CPU."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from golongrl.core.config import PROJECT_FILE
+from golongrl.core.errors import StorageError, UsageError
+from golongrl.core.store import storage_errors, write_text
+from golongrl.pipeline.demo import smollm2, sources
+from golongrl.pipeline.demo.stages import Stage, StageResult, run_stages
+
+STEPS = 3
+CHECKPOINT = f"train/checkpoints/global_step_{STEPS}/actor/huggingface"
+
+SETTINGS = """\
+# Written by `golongrl demo`: `golongrl train` run in this folder reads it. Small enough for two CPU cores.
+
+[train]
+data = "dataset/train.parquet"
+val_data = "dataset/val.parquet"
+model = {model}
+steps = {steps}
+save_every = {steps}
+prompts_per_batch = 4
+rollouts_per_prompt = 4
+max_prompt_tokens = 1088
+max_response_tokens = 64
+"""
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What a demo did: its folder, the model it started from, and every stage in order."""
+
+    folder: Path
+    model: Path
+    stages: tuple[StageResult, ...]
+
+
+def run_demo(out: str | Path = "demo-out", *, fresh: bool = False, say: Callable[[str], None] = print) -> DemoReport:
+    """Run or resume the demo in `out`; `fresh` sets an earlier demo aside first.
+
+    Raises UsageError when `out` holds something else, StageFailedError when a subcommand fails.
+    """
+    folder = Path(out).absolute()
+    prepare_folder(folder, fresh, say)
+    model = smollm2.model_folder()
+    say(f"working folder: {folder} (the commands below run there)")
+    if not (folder / PROJECT_FILE).exists():
+        write_text(folder / PROJECT_FILE, project_settings(model))
+    again = f"`golongrl demo --out {out}`" if str(out) != "demo-out" else "`golongrl demo`"
+    results = run_stages(demo_stages(folder, model), folder, say=say, again=again)
+    return DemoReport(folder, model, tuple(results))
+
+
+def prepare_folder(folder: Path, fresh: bool, say: Callable[[str], None]) -> None:
+    """Create the demo's folder, or check that an earlier demo owns it."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; choose a folder")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "stages.jsonl").exists() and not (folder / PROJECT_FILE).exists():
+            raise UsageError(f"{folder} is not empty and no demo ran there; choose another --out")
+        if fresh:
+            number = 1
+            while (aside := folder.with_name(f"{folder.name}.old-{number}")).exists():
+                number += 1
+            folder.rename(aside)
+            say(f"the earlier demo is now {aside}")
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        raise StorageError(f"cannot create {folder}; choose another --out folder")
+
+
+def project_settings(model: Path) -> str:
+    """The text of golongrl.toml for the demo's training run."""
+    import json
+
+    return SETTINGS.format(model=json.dumps(str(model), ensure_ascii=False), steps=STEPS)
+
+
+def demo_stages(folder: Path, model: Path) -> list[Stage]:
+    """The seven stages; commands are those a user would type in `folder`."""
+    model_name = str(model)
+    train, evaluation = "dataset/train.parquet", ("--bench", "mrcr-mini", "--engine", "transformers")
+    items = ("--data", "documents", "--limit", "6", "--max-length", "1k", "--max-output", "48")
+    return [
+        Stage(
+            name="documents",
+            about="the language reference, dataset descriptions, tables and package descriptions of this Python",
+            outputs=("documents/licences.toml",),
+            action=lambda: sources.write_documents(folder / "documents"),
+            folder="documents",
+            salt=sources.sources_key(),
+        ),
+        Stage(
+            name="model",
+            about=f"SmolLM2-135M-Instruct from the package {smollm2.PACKAGE}, converted once into {model}",
+            outputs=(f"{model_name}/config.json", f"{model_name}/model.safetensors"),
+            action=lambda: smollm2.convert(model),
+            salt=model_name,
+        ),
+        Stage(
+            name="build-dataset",
+            about="verifiable questions over the documents, by rules, each with evidence and a proven gold answer",
+            inputs=("documents", f"{model_name}/tokenizer.json"),
+            outputs=(train, "dataset/val.parquet", "dataset/README.md", "dataset/report.html"),
+            command=(
+                *("build-dataset", "documents", "--out", "dataset", "--tokenizer", model_name),
+                *("--length-bins", "512,1k", "--capabilities", "T1,T2,T3,T8,T9", "--target", "120", "--seed", "0"),
+            ),
+            folder="dataset",
+        ),
+        Stage(
+            name="verify-rewards",
+            about="every gold answer must score 1, every attack must stay below its bound",
+            inputs=(train,),
+            outputs=("audit",),
+            command=("verify-rewards", train, "--out", "audit"),
+            folder="audit",
+        ),
+        Stage(
+            name="train",
+            about=f"{STEPS} steps of verl on the CPU with task-wise normalised, difficulty-weighted advantages",
+            inputs=(train, "dataset/val.parquet", PROJECT_FILE, model_name),
+            outputs=("train/metrics.jsonl", CHECKPOINT),
+            command=("train", "--algo", "tmn-reweight", "--out", "train"),
+            folder="train",
+        ),
+        Stage(
+            name="eval-base",
+            about="multi-round coreference on conversations built from the documents, base model",
+            inputs=("documents", model_name),
+            outputs=("eval-base/results.json",),
+            command=("eval", *evaluation, "--model", model_name, *items, "--out", "eval-base"),
+            folder="eval-base",
+        ),
+        Stage(
+            name="eval-trained",
+            about="the same items, trained checkpoint",
+            inputs=("documents", CHECKPOINT),
+            outputs=("eval-trained/results.json",),
+            command=("eval", *evaluation, "--model", CHECKPOINT, *items, "--out", "eval-trained"),
+            folder="eval-trained",
+        ),
+    ]
