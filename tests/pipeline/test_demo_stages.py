@@ -8,9 +8,11 @@ import time
 
 import pytest
 
+from golongrl.core.config import build
 from golongrl.core.errors import DataError, UsageError
 from golongrl.pipeline.demo.run import demo_stages, prepare_folder, project_settings
 from golongrl.pipeline.demo.stages import Stage, StageFailedError, duration, run_command, run_stages
+from golongrl.pipeline.training.config import TrainConfig
 
 PYTHON = (sys.executable, "-c")
 COUNT = "import pathlib; p = pathlib.Path('runs'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
@@ -213,8 +215,9 @@ def test_settings_hold_a_model_path_with_any_characters(tmp_path):
 
     model = tmp_path / 'a "quoted" \\ path with ü'
     settings = tomllib.loads(project_settings(model))
-    assert settings["train"]["model"] == str(model)
-    assert settings["train"]["prompts_per_batch"] == 4
+    config = build(TrainConfig, settings["train"])
+    assert config.model == str(model)
+    assert (config.device, config.steps, config.prompts_per_batch) == ("cpu", 3, 4)
 
 
 def test_every_stage_reads_what_an_earlier_one_wrote(tmp_path):
