@@ -353,3 +353,30 @@ def run(
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
+
+
+def served_length(endpoint: Endpoint) -> int | None:
+    """`max_model_len` that the endpoint reports for its model, None when it does not say.
+
+    Raises ServerError when nothing answers there.
+    """
+    openai = require("openai")
+
+    async def ask() -> list[Any]:
+        async with open_client(endpoint) as client:
+            return list((await client.with_options(timeout=30.0).models.list()).data or [])
+
+    try:
+        models = asyncio.run(ask())
+    except openai.APIStatusError:
+        return None
+    except openai.APIConnectionError as error:
+        raise ServerError(
+            f"{endpoint.base_url} cannot be reached ({type(error.__cause__).__name__}); "
+            "start the server, or check --base-url (it ends in /v1)"
+        ) from error
+    for model in models:
+        length = getattr(model, "max_model_len", None)
+        if model.id == endpoint.model and isinstance(length, int):
+            return length
+    return None
