@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -192,6 +193,35 @@ def test_half_a_folder_is_not_taken_for_a_model(installed):
     smollm2.model_folder().mkdir(parents=True)
     with pytest.raises(StorageError, match="remove it"):
         smollm2.convert()
+
+
+def test_what_a_killed_conversion_left_is_removed_once_it_is_old(installed):
+    folder = smollm2.model_folder().parent
+    old, young = (folder / f".{smollm2.NAME}.{name}" for name in ("old", "young"))
+    for leftover in (old, young):
+        leftover.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    smollm2.convert()
+    assert sorted(p.name for p in folder.iterdir()) == [young.name, smollm2.NAME]
+
+
+@pytest.mark.slow
+def test_the_real_model_answers(tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        smollm2.find_gguf()
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    folder = smollm2.convert(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    inputs = tokenizer.apply_chat_template(
+        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    output = model.generate(**inputs, max_new_tokens=16, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+    assert tokenizer.decode(output) == "The capital of France is Paris.<|im_end|>"
 
 
 def test_cache_folder_follows_xdg(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from golongrl.core.errors import MissingPackageError, StorageError
@@ -66,6 +67,7 @@ def convert(folder: str | os.PathLike[str] | None = None) -> Path:
     source = find_gguf()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             convert_gguf(source, building)
@@ -86,3 +88,10 @@ def convert(folder: str | os.PathLike[str] | None = None) -> Path:
 def is_complete(folder: Path) -> bool:
     """Whether `folder` holds a converted model (it is renamed into place whole, so one file tells)."""
     return (folder / "generation_config.json").is_file() and (folder / "model.safetensors").is_file()
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what conversions left that were killed more than an hour ago; a younger one may still be running."""
+    for building in target.parent.glob(f".{target.name}.*"):
+        if time.time() - building.stat().st_mtime > 3600:
+            shutil.rmtree(building, ignore_errors=True)
