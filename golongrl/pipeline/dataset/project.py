@@ -1,0 +1,46 @@
+"""golongrl.toml in the working folder: what `golongrl train` reads when it is called without flags."""
+
+import json
+from pathlib import Path
+
+from golongrl.core.config import PROJECT_FILE
+from golongrl.core.store import write_text
+from golongrl.core.tokens import APPROX
+
+
+def write_project_file(train: Path, val: Path | None, tokenizer: str) -> str:
+    """Write golongrl.toml unless there is one; returns a line saying what was done."""
+    path = Path.cwd() / PROJECT_FILE
+    if path.exists():
+        return f"{PROJECT_FILE} exists and stays as it is; [train] data would be {_relative(train)!r}"
+    lines = [
+        "# Written by golongrl build-dataset, read by: golongrl train --algo tmn-reweight",
+        "# Every key can be overridden with --set KEY=VALUE.",
+        "[train]",
+        f"data = {_quoted(_relative(train))}",
+    ]
+    lines.append(f"val_data = {_quoted(_relative(val))}" if val else '# val_data = "..."')
+    if tokenizer == APPROX:
+        lines.append('# model = "path/of/a/model/folder"')
+    else:
+        lines.append(f"model = {_quoted(_model(tokenizer))}")
+    write_text(path, "\n".join(lines) + "\n")
+    return f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight starts from it"
+
+
+def _relative(path: Path) -> str:
+    full, here = path.resolve(), Path.cwd().resolve()
+    return full.relative_to(here).as_posix() if full.is_relative_to(here) else str(full)
+
+
+def _model(tokenizer: str) -> str:
+    """The model folder that a tokenizer belongs to, or its hub id."""
+    path = Path(tokenizer).expanduser()
+    if not path.exists():
+        return tokenizer
+    return _relative(path if path.is_dir() else path.parent)
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML basic string, except that TOML has no escape for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,0 +1,87 @@
+"""Sentences and words of English and Chinese text, as far as building questions needs them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from golongrl.core.documents import Span
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Gen|Col|Capt|Sr|Jr|vs|etc|al|cf|No|Nos|Fig|Figs|Eq|Sec|Vol|pp|approx|Inc|Ltd"
+    r"|Corp|Co|U\.S)|\be\.g|\bi\.e|\b[A-Z])\.$"
+)
+_EN_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9])|[.!?][\"'”’)\]]*$")
+_ZH_END = re.compile(r"[。！？][”’」』）]*")
+_EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
+_ODD = re.compile(r"[|<>{}\\=`*_#\[\]]|__|\.\.\.|https?:")
+WORDS = (8, 40)
+"""Fewest and most words of a sentence that a question may quote."""
+CHARACTERS = (14, 90)
+"""The same for Chinese, in characters."""
+
+STOPWORDS = frozenset(
+    """
+    about above after again against also although always among another because been before being below
+    between both cannot could does doing down during each either else even every from further given goes
+    have having hence here hers herself himself however into itself just like made make makes many might
+    more most much must myself neither never nevertheless none nothing often once only other others ought
+    ours ourselves over perhaps quite rather same shall should since some something still such than that
+    their theirs them themselves then there therefore these they thing things this those though through thus
+    together under until unless upon very want well were what whatever when whenever where whether which
+    while whom whose will with within without would your yours yourself
+    """.split()
+)
+
+
+def sentences(text: str, span: Span, language: str) -> Iterator[Span]:
+    """Spans of the sentences inside a span of a text; what lacks a final mark is left out."""
+    body = text[span.start : span.end]
+    start = 0
+    for end in (_ZH_END if language == "zh" else _EN_END).finditer(body):
+        if language == "en" and _ABBREVIATION.search(body[start : end.start() + 1]):
+            continue
+        while start < end.end() and body[start].isspace():
+            start += 1
+        yield Span(span.start + start, span.start + end.end())
+        start = end.end()
+
+
+def quotable(sentence: str, language: str) -> bool:
+    """Whether a sentence reads as one: of fair length, mostly letters, without markup."""
+    if _ODD.search(sentence):
+        return False
+    low, high = CHARACTERS if language == "zh" else WORDS
+    size = len(sentence) if language == "zh" else len(sentence.split())
+    letters = sum(char.isalpha() for char in sentence)
+    opens = sentence[0].isupper() or language == "zh"
+    return low <= size <= high and opens and letters >= 0.6 * len(sentence.replace(" ", ""))
+
+
+def content_words(text: str, language: str) -> Counter[str]:
+    """Content words with their counts: English words of five letters or more in lower case, Chinese words of two
+    characters or more."""
+    if language == "zh":
+        return Counter(word for word in _cut(text) if len(word) >= 2 and all("\u4e00" <= c <= "\u9fff" for c in word))
+    words = (word.lower() for word in _EN_WORD.findall(text))
+    return Counter(word for word in words if len(word) >= 5 and word not in STOPWORDS and word.isalpha())
+
+
+def count_word(text: str, word: str, language: str) -> int:
+    """How often a word occurs: whole words in any case for English, plain occurrences for Chinese."""
+    if language == "zh":
+        return text.count(word)
+    return len(re.findall(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text.lower()))
+
+
+def length(text: str, language: str) -> int:
+    """Words of an English text, characters of a Chinese one."""
+    return len(text) if language == "zh" else len(text.split())
+
+
+def _cut(text: str) -> list[str]:
+    import logging
+
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    return jieba.lcut(text)

@@ -1,0 +1,53 @@
+"""Readers: one per format, each turning decoded text into documents. To add a format, write a module with
+`read(text, origin) -> list of Document` and enter its suffixes below."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from golongrl.core.documents import Document
+
+READERS: dict[str, str] = {
+    ".txt": "plain",
+    ".text": "plain",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".rst": "rst",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".jsonl": "rows",
+}
+
+
+class RefusedError(ValueError):
+    """This file, or this row of it, cannot become a document; the message is the reason a person reads."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a text comes from: relative name, file stem, suffix, licence, and the JSONL column to read."""
+
+    name: str
+    stem: str
+    suffix: str
+    licence: str
+    text_column: str | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refused part of a file, e.g. `talks.jsonl#7`, with its reason."""
+
+    source: str
+    reason: str
+
+
+def reader_of(suffix: str) -> Callable[[str, Origin], Iterator[Document | Refusal]]:
+    """The reader of a suffix; RefusedError lists the formats there are."""
+    module = READERS.get(suffix.lower())
+    if module is None:
+        known = ", ".join(sorted(READERS))
+        raise RefusedError(f"unknown suffix {suffix or '(none)'}; formats read here: {known}")
+    return importlib.import_module(f"golongrl.pipeline.dataset.readers.{module}").read
