@@ -1,0 +1,149 @@
+"""Start or resume a training run: run folder, worker process, live steps, results."""
+
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from golongrl.core.errors import CheckFailedError, RunConflictError
+from golongrl.core.runs import open_run
+from golongrl.core.store import file_sha256, write_json
+from golongrl.pipeline.training import preflight, verl_overrides
+from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
+from golongrl.pipeline.training.report import write_report
+from golongrl.pipeline.training.supervise import run_worker
+
+WINDOW = 5
+"""Steps that are averaged at each end of a run, so that one lucky batch is not a result."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, before it starts."""
+
+    config: TrainConfig
+    facts: preflight.Facts
+    verl: dict[str, object]
+    command: list[str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run."""
+
+    folder: Path
+    checkpoint: Path
+    steps: int
+    rewards: Mapping[str, tuple[float, float]]
+    """Per task: mean reward over the first and the last steps."""
+    resumed_from: int
+    seconds: float
+
+
+def plan(config: TrainConfig, out: Path) -> Plan:
+    """Run the checks and derive verl's settings; starts nothing."""
+    facts = preflight.check(config)
+    absolute = config.model_copy(
+        update={
+            "data": os.path.abspath(config.data),
+            "val_data": os.path.abspath(config.val_data) if config.val_data else None,
+            "model": os.path.abspath(config.model) if os.path.isdir(config.model) else config.model,
+        }
+    )
+    out = out.absolute()
+    command = [sys.executable, "-P", "-m", "golongrl.pipeline.training.worker", str(out / "job.json")]
+    return Plan(absolute, facts, verl_overrides.settings(absolute, out, facts.think), command)
+
+
+def train(
+    config: TrainConfig,
+    out: Path,
+    *,
+    fresh: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+    on_wait: Callable[[str, float], None] | None = None,
+) -> Result:
+    """Train until done, going on from the newest checkpoint in `out`; `fresh` sets an earlier run aside.
+
+    `on_step` sees every finished step, `on_wait` the current phase and seconds since the last step. Raises
+    CheckFailedError when the training process fails, StorageError when the disk is full, RunConflictError when
+    `out` holds another run or is in use.
+    """
+    planned = plan(config, out)
+    out = out.absolute()
+    inputs = {path: file_sha256(path) for path in (config.data, config.val_data) if path}
+    run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh)
+    with _sole_user(out):
+        started = time.monotonic()
+        resumed_from = latest_checkpoint(out)[0]
+        if not run.finished:
+            write_json(
+                out / "job.json",
+                {
+                    "config_name": verl_overrides.config_name(planned.config),
+                    "overrides": verl_overrides.overrides(planned.verl),
+                },
+            )
+            run_worker(
+                planned.command,
+                verl_overrides.environment(planned.config, out),
+                out,
+                resumed_from,
+                on_step or _ignore,
+                on_wait or _ignore,
+            )
+        step, checkpoint = latest_checkpoint(out)
+        if checkpoint is None:
+            raise CheckFailedError(f"training ended without a checkpoint; see {out / 'train.log'}")
+        steps = [row for row in read_steps(out) if row.step <= step]
+        rewards = first_and_last(steps, WINDOW)
+        result = Result(out, checkpoint, step, rewards, resumed_from, time.monotonic() - started)
+        if not run.finished:
+            write_results(result, steps)
+            run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)))
+        return result
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def write_results(result: Result, steps: list[Step]) -> None:
+    """results.json and report.html of a run."""
+    write_json(
+        result.folder / "results.json",
+        {
+            "steps": result.steps,
+            "checkpoint": str(result.checkpoint.relative_to(result.folder)),
+            "window": WINDOW,
+            "rewards": {task: {"first": a, "last": b} for task, (a, b) in result.rewards.items()},
+        },
+    )
+    write_report(result.folder / "report.html", result.folder.name, result.rewards, steps, WINDOW)
+
+
+def latest_checkpoint(out: Path) -> tuple[int, Path | None]:
+    """(step, folder of the transformers model) of the newest complete checkpoint; (0, None) without one."""
+    tracker = out / "checkpoints" / "latest_checkpointed_iteration.txt"
+    if not tracker.exists():
+        return 0, None
+    step = int(tracker.read_text(encoding="utf-8").strip())
+    return step, out / "checkpoints" / f"global_step_{step}" / "actor" / "huggingface"
+
+
+@contextlib.contextmanager
+def _sole_user(out: Path) -> Iterator[None]:
+    """Refuse a second process in the same run folder; the lock ends with this process, however it ends."""
+    with open(out / ".lock", "w", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunConflictError(
+                f"another process is training in {out}; wait for it or choose another --out"
+            ) from error
+        yield

@@ -1,0 +1,51 @@
+"""Reading a run's metrics.jsonl: one row per step, the newest row of a step counts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step's numbers."""
+
+    step: int
+    metrics: dict[str, float]
+
+    @property
+    def rewards(self) -> dict[str, float]:
+        """Mean reward per task."""
+        return {
+            name.split("/")[1]: value
+            for name, value in self.metrics.items()
+            if name.startswith("task/") and name.endswith("/reward")
+        }
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the step."""
+        return self.metrics.get("timing_s/step", float("nan"))
+
+
+def read_steps(folder: Path, first_byte: int = 0) -> list[Step]:
+    """Steps in order, from the rows at or after `first_byte`; a torn last line is left out."""
+    path = folder / "metrics.jsonl"
+    if not path.exists():
+        return []
+    rows: dict[int, dict[str, float]] = {}
+    for line in path.read_bytes()[first_byte:].split(b"\n")[:-1]:
+        row = json.loads(line)
+        rows[row["step"]] = row["metrics"]
+    return [Step(step, rows[step]) for step in sorted(rows)]
+
+
+def first_and_last(steps: list[Step], window: int) -> dict[str, tuple[float, float]]:
+    """Per task the mean reward over the first and the last `window` steps in which the task occurred."""
+    of_task: dict[str, list[float]] = {}
+    for step in steps:
+        for task, reward in step.rewards.items():
+            of_task.setdefault(task, []).append(reward)
+    return {
+        task: (sum(values[:window]) / len(values[:window]), sum(values[-window:]) / len(values[-window:]))
+        for task, values in sorted(of_task.items())
+    }

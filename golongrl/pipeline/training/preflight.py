@@ -1,0 +1,93 @@
+"""Checks before anything expensive starts: data, model, packages, batch arithmetic."""
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from golongrl.core import chat_template
+from golongrl.core.errors import ConfigError, DataError, MissingPackageError
+from golongrl.core.records import Record, read_records
+from golongrl.pipeline.training.config import TrainConfig
+from golongrl.rewards import REWARDS
+
+NEEDED = {
+    "transformers": ("verl", "torch", "ray", "transfer_queue", "cachetools"),
+    "sglang": ("verl", "torch", "ray", "transfer_queue", "cachetools", "sglang"),
+    "vllm": ("verl", "torch", "ray", "transfer_queue", "cachetools", "vllm"),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks found out."""
+
+    prompts: int
+    """Records that are not known to be longer than max_prompt_tokens."""
+    too_long: int
+    tasks: dict[str, int]
+    """Records per metric."""
+    think: Literal["required", "optional"]
+
+
+def check(config: TrainConfig) -> Facts:
+    """All checks; raises the first problem with what to do about it."""
+    _check_packages(config)
+    model = Path(config.model)
+    if not model.is_dir() and (config.model.startswith((".", "/", "~")) or config.model.count("/") != 1):
+        raise ConfigError(f"no such model folder: {config.model}; pass --model FOLDER or a hub id like Qwen/Qwen3-4B")
+    if model.is_dir() and not (model / "config.json").exists():
+        raise ConfigError(f"{config.model} holds no config.json, so it is not a model folder")
+    tasks: Counter[str] = Counter()
+    too_long = 0
+    for path in (config.data, config.val_data) if config.val_data else (config.data,):
+        if Path(path).suffix != ".parquet":
+            raise DataError(f"{path}: training reads .parquet; `golongrl build-dataset` writes it")
+        for row, record in enumerate(read_records(path), 1):
+            _check_record(record, f"{path} row {row}")
+            if path == config.data:
+                tasks[record.metric] += 1
+                too_long += int(record.extra_info.get("n_tokens") or 0) > config.max_prompt_tokens
+    prompts = sum(tasks.values()) - too_long
+    if prompts < config.prompts_per_batch:
+        raise ConfigError(
+            f"{config.data} has {prompts} prompts of at most {config.max_prompt_tokens} tokens, a batch needs "
+            f"{config.prompts_per_batch}; lower prompts_per_batch, raise max_prompt_tokens, or build more data"
+        )
+    return Facts(prompts, too_long, dict(sorted(tasks.items())), think_mode(config))
+
+
+def _check_record(record: Record, where: str) -> None:
+    if record.metric not in REWARDS:
+        raise DataError(
+            f"{where}: metric {record.metric!r} has no reward here (there are {', '.join(REWARDS)}); "
+            "leave these rows out"
+        )
+
+
+def _check_packages(config: TrainConfig) -> None:
+    missing = [name for name in NEEDED[config.rollout] if find_spec(name) is None]
+    if missing:
+        extra = "train" if config.rollout == "transformers" else config.rollout
+        raise MissingPackageError(
+            f"training with {config.rollout} rollouts needs {', '.join(missing)}; run: pip install 'golongrl[{extra}]'"
+        )
+
+
+def think_mode(config: TrainConfig) -> Literal["required", "optional"]:
+    """Whether a rollout must close a think block, from the configuration or the model's chat template."""
+    if config.think != "template":
+        return config.think
+    folder = Path(config.model)
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(config.model, allow_patterns=["*.json", "*.jinja"]))
+    found = chat_template.read_template(folder)
+    if found is None:
+        raise ConfigError(
+            f"{config.model} has no chat template, so prompts cannot be rendered; "
+            "use an instruction-tuned model, or add chat_template.jinja to the folder"
+        )
+    return chat_template.detect_think(found)

@@ -1,0 +1,134 @@
+"""The training process under supervision: started, followed step by step, ended with everything it started."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from golongrl.core import watchdog
+from golongrl.core.errors import CheckFailedError, GolongrlError, StorageError
+from golongrl.core.servers import log_tail
+from golongrl.core.store import storage_errors
+from golongrl.pipeline.training.metrics import Step, read_steps
+
+POLL_SECONDS = 0.5
+RUN_VARIABLE = "GOLONGRL_RUN_FOLDER"
+"""Marks every process of a run, so that those that outlive a crash can be found."""
+
+# What verl and Ray print when a phase begins; the newest match names the phase.
+PHASES = {
+    b"Started a local Ray instance": "starting workers",
+    b"init_model": "loading the model",
+    b"Training Progress": "training",
+}
+
+
+def run_worker(
+    command: list[str],
+    environment: Mapping[str, str],
+    out: Path,
+    resumed_from: int,
+    on_step: Callable[[Step], None],
+    on_wait: Callable[[str, float], None],
+) -> None:
+    """Run the training process to its end.
+
+    `on_step` sees each step after `resumed_from` as it is finished, `on_wait` (phase, seconds since the last step)
+    about once a second. Raises CheckFailedError or StorageError when the process fails.
+    """
+    end_leftovers(out)
+    log = out / "train.log"
+    with storage_errors(log):
+        handle = open(log, "ab")  # noqa: SIM115  closed below, after the process has its own copy
+    with handle:
+        log_start = handle.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-P", watchdog.__file__, *command],
+            stdin=subprocess.PIPE,
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment, RUN_VARIABLE: str(out)},
+            # Ctrl-C in the terminal reaches the starter only; the worker ends through the watchdog.
+            start_new_session=True,
+        )
+    try:
+        _follow(process, out, log, log_start, resumed_from, on_step, on_wait)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait()
+        end_leftovers(out)
+    if process.returncode != 0:
+        raise failure(process.returncode, log, log_start)
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    out: Path,
+    log: Path,
+    log_start: int,
+    resumed_from: int,
+    on_step: Callable[[Step], None],
+    on_wait: Callable[[str, float], None],
+) -> None:
+    """Report steps until the process ends."""
+    shown = resumed_from
+    first_byte = (out / "metrics.jsonl").stat().st_size if (out / "metrics.jsonl").exists() else 0
+    last = told = time.monotonic()
+    running = True
+    while running:
+        running = process.poll() is None
+        for step in read_steps(out, first_byte):
+            if step.step > shown:
+                shown, last = step.step, time.monotonic()
+                on_step(step)
+        if time.monotonic() - told >= 1:
+            told = time.monotonic()
+            on_wait(_phase(log, log_start), told - last)
+        if running:
+            time.sleep(POLL_SECONDS)
+
+
+def _phase(log: Path, log_start: int) -> str:
+    with open(log, "rb") as handle:
+        handle.seek(log_start)
+        text = handle.read(4 << 20)
+    found = [(text.rfind(mark), phase) for mark, phase in PHASES.items() if mark in text]
+    return max(found)[1] if found else "starting"
+
+
+def failure(code: int, log: Path, log_start: int) -> GolongrlError:
+    """The error that a failed training process amounts to, from the log it left."""
+    with open(log, "rb") as handle:
+        handle.seek(max(log_start, handle.seek(0, os.SEEK_END) - (1 << 20)))
+        text = handle.read().decode("utf-8", "replace")
+    if "No space left on device" in text:
+        return StorageError(
+            f"no space left on the disk during training (log: {log}); free some space and run the same command "
+            "again, it goes on from the last checkpoint"
+        )
+    causes = [
+        line.strip()
+        for line in text.splitlines()
+        if re.match(r"(\x1b\[\d+m)?(\(.*?\))?(\x1b\[\d+m)?\s*[A-Za-z_.]*(Error|Exception|Killed)\b.*", line)
+    ]
+    cause = f" ({causes[-1][:300]})" if causes else ""
+    return CheckFailedError(
+        f"the training process ended with exit code {code}{cause}; run the same command again to go on from the last "
+        f"checkpoint. Last lines of {log}:\n{log_tail(log)}"
+    )
+
+
+def end_leftovers(out: Path) -> None:
+    """Kill processes of an earlier run in this folder: Ray's daemons live in sessions of their own."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(RUN_VARIABLE) == str(out):
+                process.kill()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue

@@ -1,0 +1,37 @@
+"""verl's custom reward function: golongrl's own rewards, unscorable rollouts marked rather than paid 0."""
+
+from typing import Any
+
+from golongrl.core.records import Message, Record
+from golongrl.core.text import Think
+from golongrl.rewards import score_response
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: Any,
+    extra_info: dict[str, Any] | None = None,
+    think: Think = "optional",
+    **_: Any,
+) -> dict[str, Any]:
+    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1) and reason.
+
+    A rollout that could not be scored carries score 0 and scorable 0; the estimator leaves it out of every
+    statistic and gives it advantage 0.
+    """
+    info = dict(extra_info or {})
+    record = Record(
+        data_source=data_source,
+        prompt=[Message(role="user", content=str(info.get("question") or ""))],
+        reward_model={"ground_truth": ground_truth},  # type: ignore[arg-type]  validated by pydantic
+        extra_info=info,
+    )
+    score = score_response(record, solution_str, think=think)
+    scorable = score.value is not None
+    return {
+        "score": float(score.value) if score.value is not None else 0.0,
+        "task": record.metric,
+        "scorable": 1.0 if scorable else 0.0,
+        "reason": score.reason,
+    }
