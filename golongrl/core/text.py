@@ -1,21 +1,47 @@
-"""Reading a model's answer: thinking, answer area, line lists, normalisation. Rewards and eval share this one source."""
+"""Reading a model's answer: thinking, answer area, line lists, normalisation; one source for rewards and eval."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from golongrl.core.errors import UsageError
 
 Think = Literal["required", "optional", "auto"]
 
-_MARKER = re.compile(r"\*{0,2}(?:\[\s*(?:answer|答案)\s*\]|【\s*答案\s*】)\*{0,2}[ \t]*[:：]?\*{0,2}", re.IGNORECASE)
-_BULLET = re.compile(r"^(?:[-*+•·–—]\s+|\(?\d{1,3}[.)、）](?:\s+|(?=[^\d\s]))|[（(]\d{1,3}[)）]\s*)")
-_PAIRS = (("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("「", "」"), ("*", "*"))
+_OPEN, _CLOSE = "<think>", "</think>"
+_MARKER = re.compile(
+    r"(?P<bold>\*{1,2})?(?:[\[［]\s*(?:answer|答案)\s*[\]］]|【\s*(?:answer|答案)\s*】)"
+    # Closing bold stands before white space, a colon or the end; opening bold ("[Answer] **Paris**") never does.
+    r"(?P<close>\*{1,2}(?=\s|[:：]|$))?[ \t]*[:：]?(?P<late>\*{1,2}(?=\s|$))?",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"(?:[-*+–—]\s+|[•●▪◦‣·・]\s*)")
+_CIRCLED = re.compile(r"\s*[①-⑳]")
+# A bare "3.x" or "1.5" is content; a number counts as numbering when white space, a word or Han follows it.
+_NUMBER = re.compile(
+    r"(?:\*\*\d{1,3}[.)]\*\*\s*|\(\d{1,3}\)\s*|\d{1,3}(?:\)\s*|、\s*|\.\s+|\.(?=[^\W\d_]{2}|[\u3400-\u9fff])))"
+)
+_PAIRS = (
+    ("**", "**"),
+    ("`", "`"),
+    ('"', '"'),
+    ("'", "'"),
+    ("“", "”"),
+    ("‘", "’"),
+    ("「", "」"),
+    ("『", "』"),
+    ("*", "*"),
+)
+_STOPS = (".", "。")
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True)
 class Final:
-    """What counts of a response: the text after thinking, and whether a required thinking block was closed."""
+    """What counts of a response: the text after thinking, and whether thinking was closed wherever it had to be."""
 
     text: str
     closed: bool
@@ -25,40 +51,53 @@ def final_text(response: str, think: Think = "auto") -> Final:
     """Text after the last `</think>`; thinking never earns anything.
 
     `required`: without a closing tag nothing counts. `optional`: a response that neither opens nor closes a block
-    counts whole, one that opens without closing counts for nothing. `auto`: required iff the response opens one.
+    counts whole. `auto`: required iff the response opens one. In every mode a block that is opened and not closed
+    again makes the response count for nothing.
     """
-    _, tag, after = response.rpartition("</think>")
-    if tag:
-        return Final(after, True)
-    if think == "required" or "<think>" in response:
+    if think not in get_args(Think):
+        raise UsageError(f"think={think!r}: expected one of {', '.join(get_args(Think))}")
+    _, tag, after = response.rpartition(_CLOSE)
+    if _OPEN in after or (think == "required" and not tag):
         return Final("", False)
-    return Final(response, True)
+    return Final(after, True)
 
 
 def answer_area(text: str) -> tuple[str, bool]:
     """(text after the last answer marker, True), or (the whole text, False) when there is no marker."""
-    last = None
-    for last in _MARKER.finditer(text):
-        pass
-    return (text[last.end() :], True) if last else (text, False)
+    last = max(_MARKER.finditer(text), key=re.Match.end, default=None)
+    if last is None:
+        return text, False
+    area, bold = text[last.end() :], last["bold"]
+    if bold and not last["close"] and not last["late"]:
+        # "**[Answer] Paris**": the bold that opened before the marker closes at the end of its line.
+        head, newline, rest = area.partition("\n")
+        head = head.rstrip()
+        if head.endswith(bold) and head.count(bold) % 2:
+            area = head.removesuffix(bold) + newline + rest
+    return area, True
+
+
+def compatible(text: str) -> str:
+    """NFKC without zero-width characters."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
 
 
 def normalise(text: str) -> str:
-    """NFKC, casefolded, white space collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """NFKC, casefolded, white space collapsed, zero-width characters dropped."""
+    return " ".join(compatible(text).casefold().split())
 
 
 def unwrap(text: str) -> str:
     """Strip surrounding quotes, bold and backticks, and one trailing full stop, in either order."""
     text, stopped = text.strip(), False
     while True:
-        if not stopped and len(text) > 1 and text[-1] in ".。．" and not text.endswith(".."):
+        if not stopped and len(text) > 1 and text.endswith(_STOPS) and not text.endswith(".."):
             text, stopped = text[:-1].rstrip(), True
             continue
         for left, right in _PAIRS:
-            inner = text[len(left) : len(text) - len(right)]
             if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
-                if left in inner or right in inner:
+                inner = text[len(left) : len(text) - len(right)]
+                if left in inner or right in inner or not inner.strip():
                     continue
                 text = inner.strip()
                 break
@@ -66,15 +105,40 @@ def unwrap(text: str) -> str:
             return text
 
 
+def item_forms(line: str) -> list[str]:
+    """Comparable forms of one list line: without bullet and wrapping, then also without numbering where it has some.
+
+    The last form is the normal one; the first matters only where gold items differ in nothing but their numbers.
+    """
+    if not line.isascii():
+        line = compatible(_CIRCLED.sub(" ", line, count=1) if _CIRCLED.match(line) else line)
+    text = line.strip()
+    bullet = _BULLET.match(text)
+    if bullet and bullet.end() < len(text):
+        text = text[bullet.end() :]
+    number = _NUMBER.match(text)
+    if number is None:
+        text = unwrap(text)
+        number = _NUMBER.match(text)
+    forms = [normalise(unwrap(text))]
+    if number and number.end() < len(text):
+        forms.append(normalise(unwrap(text[number.end() :])))
+    return forms
+
+
 def normalise_item(line: str) -> str:
     """One list line in comparable form: no bullet or numbering, no wrapping, then `normalise`."""
-    stripped = unicodedata.normalize("NFKC", line).strip()
-    return normalise(unwrap(_BULLET.sub("", stripped, count=1)))
+    return item_forms(line)[-1]
+
+
+def split_lines(text: str) -> list[str]:
+    """Non-blank lines; only newlines end a line (not form feeds or Unicode separators)."""
+    return [line for line in _NEWLINE.split(text) if line.strip()]
 
 
 def lines(text: str) -> list[str]:
     """Items of a line list in order; blanks dropped, duplicates keep their first rank."""
-    return list(dict.fromkeys(item for item in map(normalise_item, text.splitlines()) if item))
+    return list(dict.fromkeys(item for item in map(normalise_item, split_lines(text)) if item))
 
 
 def is_chinese(text: str) -> bool:

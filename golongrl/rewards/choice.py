@@ -1,0 +1,142 @@
+"""Multiple choice: the last stated letter counts, hedging over several letters earns nothing."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from golongrl.core.records import Record, Score
+from golongrl.core.text import answer_area, compatible, item_forms, normalise, split_lines, unwrap
+from golongrl.rewards.items import gold_aliases
+
+_ALL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+# One letter: wrapped, or bare and not part of a word ("Apple", "A-level", "U.S."). A bare "A", "I" or lower-case
+# letter is a word of its own in English, so it needs an end, punctuation or a connective behind it.
+_WRAPPED = r"[(\[{<\"'“‘「]\s*(?:\\text\s*\{)?\s*([A-Za-z])\s*\}?\s*[)\]}>\"'”’」]"
+_NOT_WORD = r"(?![A-Za-z0-9_'’])(?![-.][A-Za-z0-9])"
+_AFTER = (
+    r"(?=\s*(?:$|[\n.,;:!?()\[\]|/&、，。；：！？—]|[-–]\s|[\u3400-\u9fff])"
+    r"|\s+(?:or|and|because|since|as|for|with|but|not|which|given|based|is|due)\b)"
+)
+_LETTER = (
+    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])([A-Za-z]){_NOT_WORD}{_AFTER})"
+)
+_MORE = (
+    rf"(?:\s*(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|及|以及)+\s*(?:(?:or|and|或者?|和)\s*)?(?:option\s+)?{_LETTER})*"
+)
+_LETTERS = rf"(?P<letters>{_LETTER}{_MORE})"
+
+_STATED = re.compile(
+    r"(?:\b(?:answer|choice|option|selection)\b\s*(?:(?:is|are|was|would\s+be|should\s+be|must\s+be)\b|[:=])\s*:?\s*"
+    r"|\b(?:choose|select|pick|go\s+with)\s+"
+    r"|(?:答案|选项)\s*(?:应该|应当|应|就)?\s*(?:是|为|选|[:=])\s*:?\s*"
+    r"|(?:应选|故选|选择|选)\s*:?\s*)"
+    r"(?:(?:most\s+likely|probably|definitely|clearly|therefore|thus|indeed)\s+)?(?:the\s+)?"
+    rf"(?:(?:option|choice|letter|answer|选项)\s*)?(?:\\text\s*\{{)?{_LETTERS}"
+    rf"|{_LETTERS.replace('letters', 'reverse')}\s*(?:is|seems|是|为)\s*(?:the\s+)?(?:correct|right|best|正确|对的)",
+    re.IGNORECASE,
+)
+_BOXED = re.compile(
+    r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{)?\s*[(\[]?\s*"
+    r"(?P<letters>[A-Za-z](?:\s*(?:,|/|\bor\b|\band\b)\s*[A-Za-z])*)\s*[)\]]?\s*\.?\s*\}"
+)
+_BARE = re.compile(rf"^[^\S\n]*{_LETTERS}[^\S\n]*[.。,，:;!]?[^\S\n]*$", re.MULTILINE)
+_LISTED = re.compile(r"^[^\S\n]*[(\[]?(?P<letters>[A-Z])(?:[)\]][.:]?|[.:、])[^\S\n]*\S[^\n]*$", re.MULTILINE)
+_LEADING = re.compile(rf"\s*{_LETTERS}")
+_SINGLE = re.compile(r"(?:option\s+|choice\s+)?[(\[{]?\s*([a-z])\s*[)\]}]?[.:]?", re.IGNORECASE)
+_OPTION_LINE = re.compile(r"^[^\S\n]*[(\[]?([A-Z])[)\].:、][^\S\n]*\S", re.MULTILINE)
+_FILLER = re.compile(r"[\W_]*(?:(?:or|and|或者?|和|与|及)[\W_]*)?", re.IGNORECASE)
+_MARKUP = str.maketrans("", "", "*`$")
+
+
+@dataclass(frozen=True)
+class _Statement:
+    letters: frozenset[str]
+    start: int
+    end: int
+    kind: str
+
+
+def choice(record: Record, text: str) -> Score:
+    """1 if the last stated choice is the gold letter; for a gold text, if the answer's first line equals an alias."""
+    aliases = gold_aliases(record)
+    if not aliases:
+        return Score(value=None, reason="malformed_gold", details={"problem": "no gold choice in golden_label"})
+    golds = [gold_letter(alias) for alias in aliases]
+    area, marked = answer_area(text)
+    if not area.strip():
+        return Score(value=0.0, reason="no_answer")
+    if None in golds:
+        first = item_forms(split_lines(area)[0])
+        accepted = {form for alias in aliases for form in (item_forms(alias)[-1], normalise(unwrap(alias)))}
+        return Score(value=float(not accepted.isdisjoint(first)), details={"answer": first[-1][:200]})
+    options = option_letters(record)
+    if not options.issuperset(golds):
+        problem = f"gold {', '.join(filter(None, golds))} is not among the options {''.join(sorted(options))}"
+        return Score(value=None, reason="malformed_gold", details={"problem": problem})
+    stated = stated_letters(area, options, marked)
+    if not stated:
+        return Score(value=0.0, reason="no_answer")
+    if len(stated) > 1:
+        return Score(value=0.0, details={"hedged": "".join(sorted(stated))})
+    (letter,) = stated
+    return Score(value=float(letter in golds), details={"answer": letter})
+
+
+def gold_letter(gold: str) -> str | None:
+    """The letter a gold label stands for ("B", "(b)", "The correct answer is (B)"), or None for a gold text."""
+    plain = compatible(gold).translate(_MARKUP).strip()
+    single = _SINGLE.fullmatch(plain) or _SINGLE.fullmatch(unwrap(plain))
+    if single:
+        return single[1].upper()
+    found = [_letters(match) for pattern in (_BOXED, _STATED) if (match := pattern.fullmatch(plain.rstrip(".。")))]
+    return next(iter(found[0])) if found and len(found[0]) == 1 else None
+
+
+def option_letters(record: Record) -> frozenset[str]:
+    """Letters of the options: as many as `extra_info.options` has, else those listed in the question, else A to Z."""
+    given = record.extra_info.get("options")
+    if given is not None and len(given):
+        return frozenset(sorted(_ALL)[: len(given)])
+    listed = frozenset(_OPTION_LINE.findall(compatible(str(record.extra_info.get("question") or ""))))
+    complete = frozenset(sorted(_ALL)[: len(listed)])
+    return listed if len(listed) > 1 and listed == complete else _ALL
+
+
+def stated_letters(area: str, options: frozenset[str], marked: bool) -> frozenset[str]:
+    """Letters of the last statement, several when it hedges, none when there is none.
+
+    Statements are phrases, boxes and lines with nothing but a letter; without any, listed options ("B. Paris"), and
+    behind a marker a leading letter. Statements of one kind with nothing between them are one hedged statement.
+    """
+    plain = compatible(area).translate(_MARKUP)
+    statements = [s for s in sorted(_strong(plain), key=lambda s: (s.end, s.start)) if s.letters & options]
+    if not statements and marked and (match := _LEADING.match(plain)):
+        statements = [s for s in [_statement(match, "leading")] if s.letters & options]
+    if not statements:
+        statements = [s for s in (_statement(m, "listed") for m in _LISTED.finditer(plain)) if s.letters & options]
+    if not statements:
+        return frozenset()
+    last = statements[-1]
+    letters = last.letters & options
+    for earlier in reversed(statements[:-1]):
+        if earlier.kind != last.kind or not _FILLER.fullmatch(plain, earlier.end, max(earlier.end, last.start)):
+            break
+        letters, last = letters | (earlier.letters & options), earlier
+    return letters
+
+
+def _strong(text: str) -> Iterator[_Statement]:
+    for kind, pattern in (("phrase", _STATED), ("boxed", _BOXED), ("bare", _BARE)):
+        for match in pattern.finditer(text):
+            yield _statement(match, kind)
+
+
+def _statement(match: re.Match[str], kind: str) -> _Statement:
+    return _Statement(_letters(match), match.start(), match.end(), kind)
+
+
+def _letters(match: re.Match[str]) -> frozenset[str]:
+    groups = match.groupdict()
+    text = groups["letters"] or groups.get("reverse") or ""
+    return frozenset(letter.upper() for letter in re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", text))

@@ -1,0 +1,33 @@
+"""The ideal response of a record: what proves that a gold answer scores 1.0 under its own reward."""
+
+from golongrl.core.errors import DataError
+from golongrl.core.records import Record
+from golongrl.rewards.choice import gold_letter
+from golongrl.rewards.items import gold_aliases, gold_texts
+
+
+def gold_response(record: Record) -> str:
+    """A response without thinking that states the gold answer in the form its metric reads.
+
+    Raises DataError when the record holds no gold answer.
+    """
+    if record.metric == "iou":
+        golds = [record.gold.golden_label] if record.gold.golden_label.strip() else []
+    elif record.metric in ("em", "choice"):
+        golds = gold_aliases(record)
+    else:
+        golds = gold_texts(record)
+    if not golds:
+        raise DataError(f"the ground truth is empty; metric {record.metric!r} reads golden_label or doc_ids")
+    if record.metric == "iou":
+        return f"<answer>{golds[0]}</answer>"
+    if record.metric == "choice" and all(map(gold_letter, golds)):
+        return f"The correct answer is ({gold_letter(golds[0])})"
+    if record.metric == "rouge_l":
+        return f"[Answer]\n{golds[0]}"
+    if record.metric in ("em", "choice", "math"):
+        prefix = str(record.extra_info.get("strict_prefix") or "")
+        if record.metric == "em" and prefix:
+            return golds[0] if golds[0].strip().startswith(prefix) else prefix + golds[0].strip()
+        return f"[Answer]\n{golds[0]}"
+    return "[Answer]\n" + "\n".join(" ".join(gold.split()) for gold in golds)

@@ -1,0 +1,116 @@
+"""Multiset intersection over union of table rows, cells compared as typed values."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Hashable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from golongrl.core.records import Record, Score
+from golongrl.core.text import compatible
+
+_OPEN, _CLOSE = re.compile(r"<answer>", re.IGNORECASE), re.compile(r"</answer>", re.IGNORECASE)
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
+# "007" is a label, "7" a number.
+_NUMBER = re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|0|[1-9]\d*)(?:\.\d+)?")
+_TRIES = 500
+
+
+def table_iou(record: Record, text: str) -> Score:
+    """|P ∩ G| / |P ∪ G| over rows as multisets; row order is free, column order is not; two empty tables agree.
+
+    Tables are JSON, `{"data": [row, ...]}` or the bare list. The answer is the last `<answer>` block of the final
+    text, else its last fenced block, else the last table that stands in it as bare JSON.
+    """
+    gold = parse_table(record.gold.golden_label)
+    if gold is None:
+        return Score(value=None, reason="malformed_gold", details={"problem": "golden_label is not a JSON table"})
+    rows = _answer_table(text)
+    if rows is None:
+        return Score(value=0.0, reason="no_answer", details={"golds": len(gold)})
+    wanted, given = Counter(map(row_key, gold)), Counter(map(row_key, rows))
+    union = (wanted | given).total()
+    common = (wanted & given).total()
+    return Score(
+        value=common / union if union else 1.0,
+        details={"golds": len(gold), "predictions": len(rows), "common": common},
+    )
+
+
+def parse_table(text: str) -> list[Any] | None:
+    """Rows of a table written as JSON, or None."""
+    try:
+        return _rows(_DECODER.decode(text.strip()))
+    except (json.JSONDecodeError, RecursionError):
+        return None
+
+
+def row_key(row: Any) -> Hashable:
+    """A row in comparable form: a tuple of typed cells; for a row given as an object, its sorted items."""
+    return tuple(map(_cell, row)) if isinstance(row, list) else (_cell(row),)
+
+
+def _cell(value: Any) -> Hashable:
+    if isinstance(value, bool) or value is None:
+        return ("constant", value)
+    if isinstance(value, Decimal):
+        return ("number", value)
+    if isinstance(value, list):
+        return ("list", *map(_cell, value))
+    if isinstance(value, dict):
+        return ("object", *sorted((str(key), repr(_cell(item))) for key, item in value.items()))
+    plain = " ".join(compatible(str(value)).split())
+    if _NUMBER.fullmatch(plain):
+        return ("number", Decimal(plain.replace(",", "")))
+    return ("text", plain)
+
+
+def _rows(value: Any) -> list[Any] | None:
+    if isinstance(value, dict):
+        value = value.get("data")
+    return value if isinstance(value, list) else None
+
+
+def _answer_table(text: str) -> list[Any] | None:
+    block = _last_block(text)
+    if block is not None:
+        fences = _FENCE.findall(block)
+        return parse_table(fences[-1] if fences else block)
+    if fences := _FENCE.findall(text):
+        return parse_table(fences[-1])
+    return _last_bare_table(text)
+
+
+def _last_block(text: str) -> str | None:
+    """Content of the last closed `<answer>` block, else of one cut off before its closing tag, else None."""
+    ends = [match.start() for match in _CLOSE.finditer(text)]
+    end = ends[-1] if ends else len(text)
+    starts = [match.end() for match in _OPEN.finditer(text, 0, end)]
+    return text[starts[-1] : end] if starts else None
+
+
+def _last_bare_table(text: str) -> list[Any] | None:
+    """The last JSON table at top level; gives up after `_TRIES` brackets that open no JSON."""
+    found, position, tries = None, 0, 0
+    while tries < _TRIES and (opening := _OPENING.search(text, position)):
+        try:
+            value, position = _DECODER.raw_decode(text, opening.start())
+        except (json.JSONDecodeError, RecursionError):
+            position, tries = opening.end(), tries + 1
+            continue
+        rows = _rows(value)
+        found = found if rows is None else rows
+    return found
+
+
+def _number(text: str) -> Decimal | str:
+    """Decimal keeps 1 == 1.0 exact; an exponent beyond its range leaves text."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+_OPENING = re.compile(r"[\[{]")
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=str)
