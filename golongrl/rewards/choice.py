@@ -21,9 +21,7 @@ _AFTER = (
 _LETTER = (
     rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])([A-Za-z]){_NOT_WORD}{_AFTER})"
 )
-_MORE = (
-    rf"(?:\s*(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|及|以及)+\s*(?:(?:or|and|或者?|和)\s*)?(?:option\s+)?{_LETTER})*"
-)
+_MORE = rf"(?:\s*(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|及|以及)+\s*(?:(?:or|and|或者?|和)\s*)?(?:option\s+)?{_LETTER}){{0,25}}"
 _LETTERS = rf"(?P<letters>{_LETTER}{_MORE})"
 
 _STATED = re.compile(
@@ -38,12 +36,15 @@ _STATED = re.compile(
 )
 _BOXED = re.compile(
     r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{)?\s*[(\[]?\s*"
-    r"(?P<letters>[A-Za-z](?:\s*(?:,|/|\bor\b|\band\b)\s*[A-Za-z])*)\s*[)\]]?\s*\.?\s*\}"
+    r"(?P<letters>[A-Za-z](?:\s*(?:,|/|\bor\b|\band\b)\s*[A-Za-z]){0,25})\s*[)\]]?\s*\.?\s*\}"
 )
 _BARE = re.compile(rf"^[^\S\n]*{_LETTERS}[^\S\n]*[.。,，:;!]?[^\S\n]*$", re.MULTILINE)
 _LISTED = re.compile(r"^[^\S\n]*[(\[]?(?P<letters>[A-Z])(?:[)\]][.:]?|[.:、])[^\S\n]*\S[^\n]*$", re.MULTILINE)
 _LEADING = re.compile(rf"\s*{_LETTERS}")
 _SINGLE = re.compile(r"(?:option\s+|choice\s+)?[(\[{]?\s*([a-z])\s*[)\]}]?[.:]?", re.IGNORECASE)
+_GOLD_PHRASE = re.compile(
+    rf"(?:the\s+)?(?:(?:correct|right|best|final|正确)\s*)?(?:{_STATED.pattern})", re.IGNORECASE
+)
 _OPTION_LINE = re.compile(r"^[^\S\n]*[(\[]?([A-Z])[)\].:、][^\S\n]*\S", re.MULTILINE)
 _FILLER = re.compile(r"[\W_]*(?:(?:or|and|或者?|和|与|及)[\W_]*)?", re.IGNORECASE)
 _MARKUP = str.maketrans("", "", "*`$")
@@ -89,8 +90,9 @@ def gold_letter(gold: str) -> str | None:
     single = _SINGLE.fullmatch(plain) or _SINGLE.fullmatch(unwrap(plain))
     if single:
         return single[1].upper()
-    found = [_letters(match) for pattern in (_BOXED, _STATED) if (match := pattern.fullmatch(plain.rstrip(".。")))]
-    return next(iter(found[0])) if found and len(found[0]) == 1 else None
+    stated = _BOXED.fullmatch(plain) or _GOLD_PHRASE.fullmatch(plain.rstrip(".。 "))
+    letters = _letters(stated) if stated else frozenset()
+    return next(iter(letters)) if len(letters) == 1 else None
 
 
 def option_letters(record: Record) -> frozenset[str]:
