@@ -55,13 +55,14 @@ def test_training_rows_show_absent_tasks_as_absent(tmp_path):
 def test_the_difference_is_over_items_both_models_have_a_score_for(tmp_path):
     answers = {"base": [0.0, 0.5, None], "trained": [0.5, 1.0, 1.0]}
     for name, scores in answers.items():
-        write_lines(tmp_path / name / "samples.jsonl", [{"id": str(i), "score": s} for i, s in enumerate(scores)])
+        rows = [{"id": str(i), "repeat": 0, "score": s, "cluster": f"c{i}"} for i, s in enumerate(scores)]
+        write_lines(tmp_path / name / "samples.jsonl", rows)
         results = {"n_scored": 3, "score": 0.25, "low": 0.0, "high": None}
         (tmp_path / name / "results.json").write_text(json.dumps(results))
     rows = summary.score_table(tmp_path / "base", tmp_path / "trained").rows
     assert rows[0] == ["base", 3, 0.25, 0.0, None]
     assert rows[2] == ["difference", 2, 0.5, 0.5, 0.5]
-    write_lines(tmp_path / "trained/samples.jsonl", [{"id": "0", "score": 1.0}])
+    write_lines(tmp_path / "trained/samples.jsonl", [{"id": "0", "repeat": 0, "score": 1.0, "cluster": "c0"}])
     assert summary.score_table(tmp_path / "base", tmp_path / "trained").rows[2] == ["difference", 1, 1.0, None, None]
 
 

@@ -97,6 +97,8 @@ def demo_stages(folder: Path, model: Path) -> list[Stage]:
     model_name = str(model)
     train, evaluation = "dataset/train.parquet", ("--bench", "mrcr-mini", "--engine", "transformers")
     items = ("--data", "documents", "--limit", "6", "--max-length", "1k", "--max-output", "48")
+    # Answers short enough that a right one fits into the 48 tokens together with its prefix.
+    items += ("--set", "answer_tokens=32")
     return [
         Stage(
             name="documents",

@@ -86,8 +86,8 @@ def score_table(base: Path, trained: Path) -> Table:
     scores = [_scores(folder / "samples.jsonl") for folder in (base, trained)]
     shared = [key for key in scores[0] if key in scores[1]]
     if shared:
-        differences = [scores[1][key] - scores[0][key] for key in shared]
-        interval = cluster_bootstrap(differences, [key[0] for key in shared], seed=0)
+        differences = [scores[1][key][0] - scores[0][key][0] for key in shared]
+        interval = cluster_bootstrap(differences, [scores[0][key][1] for key in shared], seed=0)
         bounds = [None if math.isnan(bound) else bound for bound in (interval.low, interval.high)]
         rows.append(["difference", len(shared), interval.mean, *bounds])
     return Table("mrcr-mini", ("model", "samples", "score", "low 95%", "high 95%"), rows)
@@ -116,9 +116,10 @@ def place_table(folder: Path, checkpoint: str) -> Table:
     return Table("Where it is", ("what", "path"), rows)
 
 
-def _scores(samples: Path) -> dict[tuple[str, int], float]:
+def _scores(samples: Path) -> dict[tuple[str, int], tuple[float, str]]:
+    """(score, cluster) by (id, repeat) of what could be scored."""
     return {
-        (str(row["id"]), int(row.get("repeat", 0))): float(row["score"])
+        (row["id"], row["repeat"]): (row["score"], row["cluster"])
         for _, row in read_jsonl(samples)
         if row["score"] is not None
     }
