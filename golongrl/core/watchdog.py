@@ -33,7 +33,8 @@ def main(command: list[str]) -> int:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def end_with_starter() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not sys.stdin: a thread that waits in its buffer makes the interpreter abort at exit.
+        while os.read(0, 4096):
             pass
         _end(process)
 

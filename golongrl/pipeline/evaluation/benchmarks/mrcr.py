@@ -62,8 +62,8 @@ def parse_messages(value: Any, where: str) -> list[dict[str, str]]:
 
 def _gold(row: dict[str, Any], where: str) -> dict[str, Any]:
     for name in ("answer", "random_string_to_prepend"):
-        if not isinstance(row.get(name), str) or not row[name].strip():
-            raise DataError(f"{where}, field {name}: expected a non-empty text; is this an openai/mrcr file?")
+        if not isinstance(row.get(name), str):
+            raise DataError(f"{where}, field {name}: expected a text; is this an openai/mrcr file?")
     return {"answer": row["answer"], "prefix": row["random_string_to_prepend"]}
 
 
