@@ -99,11 +99,11 @@ class TrainConfig(Config):
     """Steps between validations on val_data."""
     dump_rollouts: bool = False
     """Write every rollout's text to rollouts/STEP.jsonl."""
-    loggers: list[str] = ["console", "tensorboard"]
+    loggers: list[str] = Field(default_factory=lambda: ["console", "tensorboard"])
     """verl's loggers; golongrl's own metrics.jsonl is always written."""
     seed: int = 0
     """Seed of data order and sampling."""
-    verl: dict[str, Any] = {}
+    verl: dict[str, Any] = Field(default_factory=dict)
     """Any further verl setting by its dotted path; wins over what golongrl derives."""
 
     @model_validator(mode="after")

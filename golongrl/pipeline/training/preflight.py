@@ -71,7 +71,7 @@ def _check_packages(config: TrainConfig) -> None:
     if missing:
         extra = "train" if config.rollout == "transformers" else config.rollout
         raise MissingPackageError(
-            f"training with {config.rollout} rollouts needs {', '.join(missing)}; run: pip install 'golongrl[{extra}]'"
+            f"{config.rollout} rollouts need {', '.join(missing)}; run: pip install 'golongrl[{extra}]'"
         )
 
 

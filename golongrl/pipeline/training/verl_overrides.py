@@ -21,6 +21,8 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
     """Dotted verl path -> value. A leading "+" adds a key that verl's tree does not have."""
     cpu = config.device == "cpu"
     max_model_len = config.max_prompt_tokens + config.max_response_tokens
+    # One micro-batch holds at least one sequence of full length; on a CPU short ones go together.
+    micro_batch_tokens = max(max_model_len, 2048) if cpu else max_model_len
     values: dict[str, Any] = {
         "algorithm.adv_estimator": ESTIMATOR,
         "algorithm.use_kl_in_reward": False,
@@ -57,7 +59,7 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
         "trainer.device": config.device,
         "+golongrl": _own_settings(config, out),
     }
-    values |= _actor(config, max_model_len) | _rollout(config, max_model_len)
+    values |= _actor(config, micro_batch_tokens) | _rollout(config, max_model_len, micro_batch_tokens)
     values |= _megatron(config) if config.engine == "megatron" else _fsdp(config)
     if cpu:
         values |= _cpu(config)
@@ -77,7 +79,7 @@ def _own_settings(config: TrainConfig, out: Path) -> dict[str, Any]:
     return {**{name: getattr(config, name) for name in names}, "out": str(out)}
 
 
-def _actor(config: TrainConfig, max_model_len: int) -> dict[str, Any]:
+def _actor(config: TrainConfig, micro_batch_tokens: int) -> dict[str, Any]:
     actor = "actor_rollout_ref.actor"
     return {
         "actor_rollout_ref.model.path": config.model,
@@ -85,7 +87,7 @@ def _actor(config: TrainConfig, max_model_len: int) -> dict[str, Any]:
         f"{actor}.ppo_mini_batch_size": config.prompts_per_batch,
         f"{actor}.ppo_micro_batch_size_per_gpu": 1,
         f"{actor}.use_dynamic_bsz": True,
-        f"{actor}.ppo_max_token_len_per_gpu": max_model_len,
+        f"{actor}.ppo_max_token_len_per_gpu": micro_batch_tokens,
         f"{actor}.ppo_epochs": 1,
         f"{actor}.clip_ratio_low": config.clip_low,
         f"{actor}.clip_ratio_high": config.clip_high,
@@ -102,7 +104,7 @@ def _actor(config: TrainConfig, max_model_len: int) -> dict[str, Any]:
     }
 
 
-def _rollout(config: TrainConfig, max_model_len: int) -> dict[str, Any]:
+def _rollout(config: TrainConfig, max_model_len: int, micro_batch_tokens: int) -> dict[str, Any]:
     rollout = "actor_rollout_ref.rollout"
     values: dict[str, Any] = {
         f"{rollout}.name": config.rollout,
@@ -116,7 +118,7 @@ def _rollout(config: TrainConfig, max_model_len: int) -> dict[str, Any]:
         f"{rollout}.max_model_len": max_model_len,
         f"{rollout}.max_num_batched_tokens": max(8192, max_model_len),
         f"{rollout}.log_prob_use_dynamic_bsz": True,
-        f"{rollout}.log_prob_max_token_len_per_gpu": max_model_len,
+        f"{rollout}.log_prob_max_token_len_per_gpu": micro_batch_tokens,
         f"{rollout}.calculate_log_probs": True,
         f"{rollout}.val_kwargs.temperature": 0.6,
         f"{rollout}.val_kwargs.top_p": 0.95,

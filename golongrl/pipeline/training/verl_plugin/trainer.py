@@ -1,4 +1,4 @@
-"""verl's synchronous trainer with what the estimator needs, golongrl's metrics, and task statistics in checkpoints."""
+"""verl's synchronous trainer with tasks for the estimator, golongrl's metrics, task statistics in checkpoints."""
 
 import json
 from operator import itemgetter
@@ -24,6 +24,8 @@ class GolongTrainer(PPOTrainerSync):
 
     def __init__(self, config: Any):
         super().__init__(config)
+        # verl looks for finished rollouts every 2 s, which is most of a small model's step.
+        self.replay_buffer.poll_interval = 0.1
         own = config.golongrl
         self.algo = own.algo
         self.options: dict[str, Any] = {"alpha": own.alpha, "gamma": own.gamma, "max_weight": own.max_weight}
