@@ -76,6 +76,10 @@ class Document:
         return self.text[span.start : span.end]
 
 
+TITLE_WITHIN = 4
+"""Blocks at the start of a document among which a heading counts as its title."""
+
+
 @dataclass
 class DocumentBuilder:
     """Collects blocks in reading order and renders them once."""
@@ -120,7 +124,7 @@ class DocumentBuilder:
     def code(self, text: str) -> None:
         """Text whose line breaks and indentation matter."""
         if text.strip():
-            self._add("code", text.strip("\n").expandtabs(4), "```\n", "\n```")
+            self._add("code", text.translate(_CONTROL).strip("\n").expandtabs(4), "```\n", "\n```")
 
     def turn(self, speaker: str, text: str) -> None:
         """What one speaker of a dialogue says."""
@@ -160,12 +164,12 @@ class DocumentBuilder:
         header = Span(start, start + len(lines[0]))
         self._add("table", "\n".join(lines), table=Table(header, tuple(names), tuple(built), regular))
 
-    def build(self, *, source: str, title: str = "", licence: str = "unknown") -> Document:
-        """The finished document; without a title the first heading of level 1, else the source's name, stands in."""
+    def build(self, *, source: str, title: str = "", fallback: str = "", licence: str = "unknown") -> Document:
+        """The finished document, titled by `title`, else by a heading of level 1 among its first blocks, else by
+        `fallback`, else by its source."""
         text = "".join(self._parts)
-        if not title:
-            tops = [b for b in self._blocks if b.kind == "heading" and b.level == 1]
-            title = text[tops[0].content.start : tops[0].content.end] if len(tops) == 1 else ""
+        top = next((b for b in self._blocks[:TITLE_WITHIN] if b.kind == "heading" and b.level == 1), None)
+        title = title or (text[top.content.start : top.content.end] if top else fallback)
         return Document(
             text=text,
             blocks=tuple(self._blocks),
@@ -177,8 +181,12 @@ class DocumentBuilder:
         )
 
 
+_CONTROL = dict.fromkeys((*range(9), *range(14, 28), 0x7F))
+"""Control characters, which no reader shows and no answer should have to repeat; white space stays."""
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.translate(_CONTROL).split())
 
 
 def _cell(text: str) -> str:

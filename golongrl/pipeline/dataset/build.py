@@ -55,11 +55,15 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
         collect(files, refused, text_column=None, progress=progress)
     tokenizer = tokens.load(config.tokenizer)
     settings = config.model_dump(mode="json")
-    run = open_run(out, settings, command="build-dataset", inputs=input_digests(files), fresh=fresh)
-    if run.finished:
-        facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
-        return BuildReport(out, facts, resumed=True, already_finished=True)
+    inputs = input_digests(files)
+    run = None
+    if (out / "config.json").exists() and not fresh:
+        run = open_run(out, settings, command="build-dataset", inputs=inputs)
+        if run.finished and run.path("build.json").exists() and run.path("train.parquet").exists():
+            facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
+            return BuildReport(out, facts, resumed=True, already_finished=True)
     collection = collect(files, refused, text_column=config.text_column, progress=progress)
+    run = run or open_run(out, settings, command="build-dataset", inputs=inputs, fresh=fresh)
     documents = collection.documents
     assignment = assign(documents, config.capabilities)
     held_out = split(documents, assignment, config.val_share, config.seed)

@@ -58,7 +58,7 @@ def _name(capability: str) -> str:
 
 def licences(train: list[Record], val: list[Record]) -> Counter[str]:
     """How many documents shown in the prompts carry each licence."""
-    known = {}
+    known: dict[str, str] = {}
     for record in (*train, *val):
         known |= dict(zip(record.extra_info["doc_sha256"], record.extra_info["licence"], strict=True))
     return Counter(known.values())
@@ -90,8 +90,8 @@ def write_card(
         "1.0 under its own reward, and every record names the characters of the document that prove it.",
         "```\n" + command(config, out) + "\n```",
         "## Records per capability and prompt length",
-        f"Lengths are tokens of the prompt counted with `{_portable(config.tokenizer)}`; a column holds prompts up to "
-        "its name.",
+        f"Lengths are tokens of the prompt counted with `{_portable(config.tokenizer)}`; a column holds prompts "
+        "up to its name.",
         _markdown(["capability", *labels, "all"], cell_counts(train, val, config.length_bins)),
         "## Task forms",
         _markdown(
@@ -107,10 +107,10 @@ def write_card(
         "## Licences of the documents",
         _markdown(["licence", "documents"], sorted(found.items())),
         "## Fields",
-        "`data_source`, `prompt`, `ability`, `reward_model.ground_truth` (`golden_label` for single answers, `doc_ids` "
-        "for lists and reference summaries, `summary` = language label) as verl reads them. `extra_info` adds "
-        "capability, metric, task form, token count, and per document of the prompt its sha256, relative source and "
-        "licence. `evidence` spans index into `text` of the row with this `sha256` in documents.jsonl.",
+        "`data_source`, `prompt`, `ability`, `reward_model.ground_truth` (`golden_label` for single answers, "
+        "`doc_ids` for lists and reference summaries, `summary` = language label) as verl reads them. "
+        "`extra_info` adds capability, metric, task form, token count, and per document of the prompt its sha256, "
+        "relative source and licence. `evidence` spans index into `text` of the row with this `sha256` in documents.jsonl.",
         "Validation records are about documents that no training record is about or shows.",
     ]
     if facts["shortfall"]:

@@ -19,18 +19,20 @@ WORDS = (8, 40)
 CHARACTERS = (14, 90)
 """The same for Chinese, in characters."""
 
-STOPWORDS = frozenset(
-    """
-    about above after again against also although always among another because been before being below
-    between both cannot could does doing down during each either else even every from further given goes
-    have having hence here hers herself himself however into itself just like made make makes many might
-    more most much must myself neither never nevertheless none nothing often once only other others ought
-    ours ourselves over perhaps quite rather same shall should since some something still such than that
-    their theirs them themselves then there therefore these they thing things this those though through thus
-    together under until unless upon very want well were what whatever when whenever where whether which
-    while whom whose will with within without would your yours yourself
-    """.split()
-)
+_COMMON = """
+about above after again against allow allows also although always among another because been before being below
+between both called calls cannot could does doing done down during each either else even every first found from
+further gets given goes have having help hence here hers herself himself however into itself just keep kept known
+later least less let lets like made make makes many means meant might more most much must myself neither never
+nevertheless next none nothing often once only other others ought ours ourselves over perhaps quite rather same
+second seen several shall should show shows since some something still such take taken takes than that their theirs
+them themselves then there therefore these they thing things this those though three through thus together under
+unless until upon used uses using value values very want wants well were what whatever when whenever where whether
+which while whole whom whose will with within without work works would write writes writing written years your yours
+yourself
+"""
+STOPWORDS = frozenset(_COMMON.split())
+"""Words of five letters or more, and some shorter ones, that say nothing about a text."""
 
 
 def sentences(text: str, span: Span, language: str) -> Iterator[Span]:

@@ -1,5 +1,6 @@
 """T2, comprehension by multiple choice: four options from the same document, of which one is right."""
 
+import itertools
 import random
 
 from golongrl.core.documents import Span
@@ -88,7 +89,7 @@ def next_sentence(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     sentences = excerpt.sentences
     pairs = [
         (first, second)
-        for first, second in zip(sentences, sentences[1:], strict=False)
+        for first, second in itertools.pairwise(sentences)
         if first.block == second.block and 0 <= second.span.start - first.span.end <= gap
     ]
     if not pairs:

@@ -33,7 +33,7 @@ def rows_where(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
             question = (
                 f"在{where}中，找出所有{words}的行，列出这些行中“{name}”的全部不同取值。"
                 if language == "zh"
-                else f'In {where}, find every row where {words} and list all distinct values of "{name}" in these rows.'
+                else f'In {where}, find every row where {words} and list all distinct "{name}" values of these rows.'
             )
             return Candidate(excerpt, question, tuple(items), tuple(tabular.cell_span(row, asked) for row in rows))
     return Unfit("no condition that two to ten rows meet")
@@ -47,12 +47,12 @@ def _conditions(keyed: tabular.Keyed, language: str) -> list[tuple[str, list[Row
     for index in keyed.others() or range(len(table.columns)):
         name = table.columns[index]
         cells = tabular.column(table, index)
-        numbers = [tabular.number(cell) for cell in cells]
-        if all(value is not None for value in numbers):
-            for bound in {cell: value for cell, value in zip(cells, numbers, strict=True)}.items():
-                rows = [row for row, value in zip(table.rows, numbers, strict=True) if value > bound[1]]
+        numbers = [value for value in map(tabular.number, cells) if value is not None]
+        if len(numbers) == len(cells):
+            for cell, bound in dict(zip(cells, numbers, strict=True)).items():
+                rows = [row for row, value in zip(table.rows, numbers, strict=True) if value > bound]
                 if FEWEST <= len(rows) <= min(limit, MOST):
-                    more = f"“{name}”大于 {bound[0]} " if language == "zh" else f'"{name}" is greater than {bound[0]}'
+                    more = f"“{name}”大于 {cell} " if language == "zh" else f'"{name}" is greater than {cell}'
                     found.append((more, rows))
             continue
         for value, count in Counter(map(normalise, cells)).items():
@@ -71,22 +71,20 @@ def headings_with_word(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfi
     if len(sections) < 4 or not distinct([excerpt.content(h) for h in excerpt.headings]):
         return Unfit("fewer than four sections with distinct headings")
     language = excerpt.language
-    per_section = [prose.content_words(section.body, language) for section in sections]
-    spread = Counter(word for words in per_section for word in words)
-    words = sorted(w for w, n in spread.items() if FEWEST <= n <= min(MOST, 0.7 * len(sections)))
+    words = sorted(word for word, count in excerpt.words.items() if count >= FEWEST)
     rng.shuffle(words)
     headings = normalise(" ".join(names))
-    for word in words[:12]:
-        if word in headings or not unmistakable(excerpt, word):
+    for word in words[:40]:
+        if word in headings or not excerpt.unmistakable(word):
             continue
         held = [section for section in sections if prose.count_word(section.body, word, language)]
-        if not FEWEST <= len(held) <= MOST or len(held) == len(sections):
+        if not FEWEST <= len(held) <= min(MOST, 0.7 * len(sections)):
             continue
         question = (
             f"在文档{named(excerpt)}中，哪些标题之下、下一个标题之前的文字里出现了“{word}”一词？列出全部标题。"
             if language == "zh"
-            else f"In the document {named(excerpt)}, list every heading whose own text, up to the next heading, holds "
-            f'the word "{word}".'
+            else f"In the document {named(excerpt)}, list every heading whose own text, up to the next heading, "
+            f'holds the word "{word}".'
         )
         gold = tuple(section.title for section in held)
         return Candidate(excerpt, question, gold, tuple(section.span for section in held))
@@ -96,11 +94,11 @@ def headings_with_word(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfi
 def sentences_with_word(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     """All sentences of the document that hold a rare word."""
     language = excerpt.language
-    counts = prose.content_words(excerpt.text, language)
+    counts = excerpt.words
     words = sorted(word for word, count in counts.items() if FEWEST <= count <= 4)
     rng.shuffle(words)
     for word in words[:40]:
-        if not unmistakable(excerpt, word):
+        if not excerpt.unmistakable(word):
             continue
         held = [s for s in excerpt.sentences if prose.count_word(s.text, word, language)]
         # Occurrences outside quotable sentences (headings, lists, fragments) would be answers nobody can count.
@@ -110,6 +108,9 @@ def sentences_with_word(excerpt: Excerpt, rng: random.Random) -> Candidate | Unf
         items = [s.text for s in held]
         if not distinct(items) or not all(map(excerpt.once, items)):
             continue
+        if language == "en":
+            at = held[0].text.lower().index(word)
+            word = held[0].text[at : at + len(word)]
         question = (
             f"在文档{named(excerpt)}中，逐字列出所有出现“{word}”一词的句子。"
             if language == "zh"
@@ -127,10 +128,9 @@ def list_items(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
         texts = [excerpt.content(block) for block in items]
         short = all(len(text) <= 120 for text in texts)
         one_list = len({block.group for block in items}) == 1
-        # Lists that the excerpt cuts off would lose items the reader cannot see, never items that are shown.
-        if 3 <= len(items) <= MOST and one_list and short and distinct(texts):
-            if excerpt.distinct_heading(section.heading):
-                found.append((section, items, texts))
+        fits = 3 <= len(items) <= MOST and one_list and short and distinct(texts)
+        if fits and excerpt.distinct_heading(section.heading):
+            found.append((section, items, texts))
     if not found or len(excerpt.headings) < 2:
         return Unfit("no short list alone below one of several headings")
     section, items, texts = rng.choice(found)
@@ -140,9 +140,3 @@ def list_items(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
         else f'In the document {named(excerpt)}, give every item of the list below the heading "{section.title}".'
     )
     return Candidate(excerpt, question, tuple(texts), tuple(block.content for block in items))
-
-
-def unmistakable(excerpt: Excerpt, word: str) -> bool:
-    """Whether the word never stands inside a longer one ("list" in "lists"), so that counting it is not a question
-    of taste."""
-    return excerpt.text.lower().count(word) == prose.count_word(excerpt.text, word, excerpt.language)

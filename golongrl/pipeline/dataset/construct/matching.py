@@ -32,7 +32,8 @@ def cells_of_keys(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     if not distinct(gold):
         return Unfit("answers read the same")
     question = (
-        f"在{where}中，对下面每一个“{table.columns[key]}”给出它的“{name}”，每行写成“{table.columns[key]}: {name}”的形式。\n{keys}"
+        f"在{where}中，对下面每一个“{table.columns[key]}”给出它的“{name}”，"
+        f"每行写成“{table.columns[key]}: {name}”的形式。\n{keys}"
         if excerpt.language == "zh"
         else f'In {where}, give the "{name}" of each "{table.columns[key]}" below, as lines of the form '
         f"{table.columns[key]}: {name}.\n{keys}"
@@ -57,8 +58,8 @@ def headings_of_sentences(excerpt: Excerpt, rng: random.Random) -> Candidate | U
     question = (
         f"在文档{named(excerpt)}中，下面每句话之前最近的标题分别是什么？每行写成“A: 标题”的形式。\n{quoted}"
         if excerpt.language == "zh"
-        else f"In the document {named(excerpt)}, which heading comes last before each of these sentences? Write lines "
-        f"of the form A: heading.\n{quoted}"
+        else f"In the document {named(excerpt)}, which heading comes last before each of these sentences? "
+        f"Write lines of the form A: heading.\n{quoted}"
     )
     evidence = [span for s in asked if s.heading for span in (s.heading.content, s.span)]
     proof = [excerpt.content(s.heading) for s in asked if s.heading]

@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from golongrl.core.documents import Block
+from golongrl.core.documents import Block, Span
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import Candidate, Unfit, named
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -14,10 +14,12 @@ SUMMARY_HEADING = re.compile(
     r"|摘要|概要|概述|总结|小结|内容提要|内容简介)$",
     re.IGNORECASE,
 )
-REFERENCE = {"en": (20, 220), "zh": (40, 500)}
+REFERENCE = {"en": (25, 220), "zh": (50, 500)}
 """Shortest and longest reference, in words or characters."""
-COVERED = 0.4
+COVERED = 0.5
 """Share of the reference's content words that the rest must hold, else the reference summarises something else."""
+WORDY = 0.75
+"""Least share of letters among the characters of a reference."""
 LONGER = 3
 """The rest is at least this many times as long as the reference."""
 
@@ -70,17 +72,20 @@ def _removed(
         return Unfit("the paragraph is too short, too long or no full text")
     if prose.length(rest.text, language) < LONGER * size:
         return Unfit("the rest is too short for a summary")
+    sentences = list(prose.sentences(reference, Span(0, len(reference)), language))
+    letters = sum(char.isalpha() for char in reference)
+    if (len(sentences) < 2 and size < 1.5 * low) or letters < WORDY * len(reference.replace(" ", "")):
+        return Unfit("the paragraph is one short sentence, or mostly numbers")
     words = prose.content_words(reference, language)
-    known = prose.content_words(rest.text, language)
-    if not words or sum(word in known for word in words) < COVERED * len(words):
+    if not words or sum(word in rest.flat for word in words) < COVERED * len(words):
         return Unfit("the paragraph does not sum up the rest")
     about = max(10, round(size, -1))
     if language == "zh":
         part = "" if whole else f"的“{heading}”一节"
-        question = f"用一段约{about}字的文字概括文档{named(excerpt)}{part}的内容。"
+        question = f"用一段约{about}字的文字概括文档{named(excerpt)}{part}的内容，如同其开头的引言。"
     else:
         part = "the document" if whole else f'the section "{heading}" of the document'
-        question = f"Summarise {part} {named(excerpt)} in one paragraph of about {about} words."
+        question = f"Summarise {part} {named(excerpt)} as an opening paragraph of about {about} words would."
     evidence = tuple(block.content for block in removed)
     proof = tuple(excerpt.content(block) for block in removed)
     return Candidate(rest, question, (reference,), evidence, proof, absent=proof)

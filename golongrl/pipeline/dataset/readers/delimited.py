@@ -33,7 +33,7 @@ def _rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
         raise RefusedError("corrupt table: it holds NUL characters")
     delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     while True:
         try:
             row = next(reader)

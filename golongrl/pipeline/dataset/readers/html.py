@@ -7,12 +7,11 @@ from golongrl.core.documents import Document, DocumentBuilder
 from golongrl.pipeline.dataset.readers import Origin
 
 _DROPPED = ("script", "style", "nav", "header", "footer", "aside", "form", "noscript", "template", "svg", "head")
-_BLOCKS = frozenset(
-    """
-    address article blockquote body dd div dl dt fieldset figure h1 h2 h3 h4 h5 h6 hr html li main ol p pre
-    section table ul
-    """.split()
-)
+_BLOCK_NAMES = """
+address article blockquote body dd div dl dt fieldset figure h1 h2 h3 h4 h5 h6 hr html li main ol p pre section table
+ul
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 
 
 def read(text: str, origin: Origin) -> Iterator[Document]:
@@ -30,7 +29,7 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
         tag.decompose()
     builder = DocumentBuilder()
     _Walker(builder).walk(soup)
-    yield builder.build(source=origin.name, title=title or origin.stem, licence=origin.licence)
+    yield builder.build(source=origin.name, title=title, fallback=origin.stem, licence=origin.licence)
 
 
 class _Walker:

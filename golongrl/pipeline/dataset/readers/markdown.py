@@ -20,10 +20,7 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     builder = DocumentBuilder()
     _walk(tokens, builder)
-    document = builder.build(source=origin.name, licence=origin.licence)
-    if document.title == origin.name:
-        document = builder.build(source=origin.name, title=origin.stem, licence=origin.licence)
-    yield document
+    yield builder.build(source=origin.name, fallback=origin.stem, licence=origin.licence)
 
 
 def _walk(tokens: list[Any], builder: DocumentBuilder) -> None:

@@ -22,7 +22,7 @@ HARD_WRAP = 100
 
 def read(text: str, origin: Origin) -> Iterator[Document]:
     """One document per file."""
-    yield parse(text).build(source=origin.name, title=origin.stem, licence=origin.licence)
+    yield parse(text).build(source=origin.name, fallback=origin.stem, licence=origin.licence)
 
 
 def parse(text: str) -> DocumentBuilder:

@@ -32,10 +32,7 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
         raise RefusedError(f"docutils cannot parse it: {error}") from error
     builder = DocumentBuilder()
     _Walker(nodes, builder).walk(tree, depth=0)
-    document = builder.build(source=origin.name, licence=origin.licence)
-    if document.title == origin.name:
-        document = builder.build(source=origin.name, title=origin.stem, licence=origin.licence)
-    yield document
+    yield builder.build(source=origin.name, fallback=origin.stem, licence=origin.licence)
 
 
 class _Walker:
