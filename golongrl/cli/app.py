@@ -26,7 +26,10 @@ app = typer.Typer(
 
 
 def error_boundary(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a command; errors raised on purpose become one message and their exit code, Ctrl-C becomes 130."""
+    """Run a command; errors become one message and their exit code, Ctrl-C becomes 130.
+
+    GOLONGRL_DEBUG=1 keeps the traceback.
+    """
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -37,6 +40,16 @@ def error_boundary(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             print(f"golongrl: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            # Only what names a file is something a person can mend; anything else keeps its traceback.
+            if os.environ.get("GOLONGRL_DEBUG") or not error.filename:
+                raise
+            print(
+                f"golongrl: {error.filename}: {error.strerror}; check the path and its permissions "
+                "(GOLONGRL_DEBUG=1 shows where it happened)",
+                file=sys.stderr,
+            )
+            raise typer.Exit(3) from error
         except KeyboardInterrupt as stop:
             print(
                 "golongrl: interrupted; finished work is kept, run the same command again to go on", file=sys.stderr

@@ -42,15 +42,27 @@ def read_template(folder: Path) -> tuple[str, dict[str, Any]] | None:
 
 @lru_cache(maxsize=8)
 def _compile(template: str) -> Any:
-    import jinja2
+    import jinja2.ext
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(jinja2.ext.Extension):
+        """`{% generation %}` marks the assistant's text for training masks; a prompt takes the text as it is."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return jinja2.nodes.Scope(body, lineno=line)
 
     def fail(message: str) -> None:
         raise jinja2.exceptions.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.filters["tojson"] = lambda value, **kw: json.dumps(value, ensure_ascii=False, **kw)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
+    )
+    environment.filters["tojson"] = lambda value, **kw: json.dumps(value, **{"ensure_ascii": False, **kw})
     environment.globals["raise_exception"] = fail
     environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     return environment.from_string(template)
@@ -62,7 +74,10 @@ def render(found: tuple[str, dict[str, Any]], messages: Sequence[Mapping[str, st
 
     template, special = found
     try:
-        return _compile(template).render(messages=[dict(m) for m in messages], add_generation_prompt=True, **special)
+        # Templates ask `tools is not none`, so what is not given is None rather than undefined.
+        return _compile(template).render(
+            messages=[dict(m) for m in messages], tools=None, documents=None, add_generation_prompt=True, **special
+        )
     except jinja2.exceptions.TemplateError as error:
         raise DataError(f"the model's chat template refuses a conversation: {error}") from error
 

@@ -32,6 +32,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"no such configuration file: {path}; check --config") from error
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder; --config wants a TOML file") from error
+    except PermissionError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
@@ -78,7 +80,8 @@ def build(
 def command_table(command: str, config: str | Path | None) -> tuple[dict[str, Any], str]:
     """The `[command]` table of --config, or of ./golongrl.toml, or nothing; and where it came from.
 
-    A --config file without any command table is taken whole, so that a short `train.toml` needs no header.
+    A --config file without any table is taken whole, so that a short `train.toml` needs no header; one that has
+    tables but not this command's is an error.
     """
     path = Path(config) if config else Path(PROJECT_FILE)
     if not config and not path.exists():
@@ -89,6 +92,11 @@ def command_table(command: str, config: str | Path | None) -> tuple[dict[str, An
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: [{command}] must be a table")
         return dict(table), f"{path} [{command}]"
-    if config and not any(isinstance(value, dict) for value in document.values()):
-        return document, str(path)
-    return {}, str(path)
+    if not config:
+        return {}, str(path)
+    tables = [f"[{key}]" for key, value in document.items() if isinstance(value, dict)]
+    if tables:
+        raise ConfigError(
+            f"{path} has no table [{command}], only {', '.join(tables)}; add it, or pass another --config"
+        )
+    return document, str(path)

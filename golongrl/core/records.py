@@ -6,6 +6,7 @@ counts), a plain string, a JSON text of either, and a language hidden in `summar
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +65,12 @@ class GroundTruth(BaseModel):
             return []
         if isinstance(value, str):
             return [value]
-        return [str(item) for item in value]
+        if isinstance(value, Mapping) or not isinstance(value, Iterable):
+            raise ValueError(f"expected a list of strings, got {type(value).__name__}")
+        items = list(value)
+        if any(item is None for item in items):
+            raise ValueError("holds an empty item (null)")
+        return [str(item) for item in items]
 
 
 class RewardModel(BaseModel):
@@ -76,7 +82,11 @@ class RewardModel(BaseModel):
     @field_validator("ground_truth", mode="before")
     @classmethod
     def _legacy_forms(cls, value: Any) -> Any:
-        if isinstance(value, str) and value[:1] in "[{":
+        if isinstance(value, list):
+            if not value:
+                raise ValueError("is an empty list")
+            value = value[-1]
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
             try:
                 decoded = json.loads(value)
             except json.JSONDecodeError:
@@ -85,10 +95,6 @@ class RewardModel(BaseModel):
             inner = decoded[-1] if isinstance(decoded, list) and decoded else decoded
             if isinstance(inner, dict) and ("golden_label" in inner or "doc_ids" in inner):
                 value = inner
-        if isinstance(value, list):
-            if not value:
-                raise ValueError("is an empty list")
-            value = value[-1]
         if isinstance(value, (str, int, float)):
             return {"golden_label": str(value)}
         return value
@@ -154,6 +160,8 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
         raise DataError(f"no such {what}: {path}; check the path")
     if found.is_dir():
         raise DataError(f"{path} is a folder, expected a {what}")
+    if not os.access(found, os.R_OK):
+        raise DataError(f"cannot read {path}; check its permissions")
     return found
 
 
@@ -170,7 +178,8 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-        except arrow.ArrowInvalid as error:
+        # Damaged pages surface as OSError, damaged text as UnicodeDecodeError.
+        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path} is not a readable parquet file ({error}); build or download it again") from error
     elif found.suffix in (".jsonl", ".json"):
         yield from read_jsonl(found)
@@ -245,17 +254,30 @@ def write_parquet(path: str | Path, records: Iterable[Record]) -> int:
     schema = _arrow_schema()
     known = {field.name for field in schema.field("extra_info").type}
     count = 0
+
+    def table(batch: list[dict[str, Any]]):
+        try:
+            return arrow.Table.from_pylist(batch, schema=schema)
+        except (arrow.ArrowException, UnicodeEncodeError) as error:
+            raise DataError(
+                f"{path}, among records {count - len(batch) + 1} to {count}: a value does not fit the parquet schema "
+                f"({error}); mend the record"
+            ) from error
+
     with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
         batch: list[dict[str, Any]] = []
         for record in records:
             unknown = set(record.extra_info) - known
             if unknown:
-                raise DataError(f"extra_info keys {sorted(unknown)} have no column in the parquet schema")
+                raise DataError(
+                    f"record {count + 1}: extra_info keys {sorted(unknown)} have no column in the parquet schema; "
+                    "remove them or write JSONL"
+                )
             batch.append(record.model_dump())
             count += 1
             if len(batch) == 64:
-                writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+                writer.write_table(table(batch))
                 batch = []
         if batch:
-            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+            writer.write_table(table(batch))
     return count

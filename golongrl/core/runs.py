@@ -33,7 +33,8 @@ def git_sha(folder: str | Path = ".") -> str | None:
         return None
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    # In a repository without a commit git prints "HEAD" and fails.
+    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -65,6 +66,16 @@ class Run:
         write_json(self.path("manifest.json"), self.manifest)
 
 
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON; pass --fresh to start over") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is not a JSON object; pass --fresh to start over")
+    return value
+
+
 def open_run(
     folder: str | Path,
     config: Mapping[str, Any],
@@ -83,20 +94,21 @@ def open_run(
     if root.exists() and not root.is_dir():
         raise RunConflictError(f"--out {root} is a file; choose a folder")
     if fresh and root.exists() and any(root.iterdir()):
+        if Path.cwd().is_relative_to(root.resolve()):
+            raise RunConflictError(
+                f"--fresh cannot set aside {root}, which holds the working folder; name another --out"
+            )
         number = 1
         while (aside := root.with_name(f"{root.name}.old-{number}")).exists():
             number += 1
-        root.rename(aside)
+        with storage_errors(root):
+            root.rename(aside)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": dict(inputs or {})}
     config_path = root / "config.json"
     if config_path.exists():
-        try:
-            old = json.loads(config_path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{config_path} is not JSON; pass --fresh to start over") from error
-        changed = differing_keys(old, resolved)
+        changed = differing_keys(_read_object(config_path), resolved)
         if changed:
             raise RunConflictError(
                 f"{root} holds a run with other settings ({'; '.join(changed)}); "
@@ -106,8 +118,7 @@ def open_run(
         write_json(config_path, resolved)
     manifest_path = root / "manifest.json"
     if manifest_path.exists():
-        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        return Run(root, manifest, resumed=True)
+        return Run(root, _read_object(manifest_path), resumed=True)
     manifest = {
         "command": command,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -16,6 +16,9 @@ from typing import Any
 
 from golongrl.core.errors import DataError, StorageError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
 
 def content_key(*parts: Any) -> str:
     """Hex digest (128 bit) of JSON-serialisable parts; equal content gives equal keys on every machine."""
@@ -35,12 +38,12 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             raise StorageError(
-                f"no space left while writing {path}; free some space and run the same command again, "
-                "finished work is kept"
+                f"no space left while writing {path} ({error.strerror}); free some space and run the same command "
+                "again, finished work is kept"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in NO_PLACE:
             raise StorageError(f"cannot write {path}: {error.strerror}; choose another --out folder") from error
         raise
 
@@ -73,21 +76,25 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) of a JSONL file; lines end at "\\n" only, blank lines are skipped."""
-    with open(path, encoding="utf-8", newline="\n") as handle:
-        try:
-            for number, line in enumerate(handle, 1):
-                if not line.strip():
-                    continue
-                try:
-                    value = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
-                if not isinstance(value, dict):
-                    raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
-                yield number, value
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 (byte {error.start}); convert it to UTF-8 first") from error
+    """Yield (line number from 1, object) of a JSONL file; lines end at "\\n" only, blank lines are skipped.
+
+    A byte order mark before the first line is allowed.
+    """
+    with open(path, "rb") as handle:
+        for number, line in enumerate(handle, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path} line {number} is not UTF-8 (byte {error.start} of the line); convert the file to UTF-8"
+                ) from error
+            except json.JSONDecodeError as error:
+                raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
+            if not isinstance(value, dict):
+                raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
+            yield number, value
 
 
 class Journal:
@@ -100,7 +107,8 @@ class Journal:
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._recover()
-            self._handle = open(self.path, "ab")  # noqa: SIM115  held open for the journal's life
+            # Unbuffered: what a full disk refused must not stay behind in a buffer and reach the file later.
+            self._handle = open(self.path, "ab", buffering=0)  # noqa: SIM115  held open for the journal's life
 
     def _recover(self) -> None:
         """Load complete rows and cut a torn tail, so that the next append starts on a fresh line."""
@@ -125,12 +133,13 @@ class Journal:
 
     def append(self, key: str, **row: Any) -> None:
         """Write one row and hand it to the operating system before returning."""
-        data = json.dumps({"key": key, **row}, ensure_ascii=False, separators=(",", ":")) + "\n"
+        text = json.dumps({"key": key, **row}, ensure_ascii=False, separators=(",", ":")) + "\n"
+        data = memoryview(text.encode("utf-8", "surrogatepass"))
         with self._lock, storage_errors(self.path):
-            start = self._handle.tell()
+            start = self._handle.seek(0, os.SEEK_END)
             try:
-                self._handle.write(data.encode("utf-8", "surrogatepass"))
-                self._handle.flush()
+                while data:
+                    data = data[self._handle.write(data) :]
             except OSError:
                 # A partly written row would glue itself to the next one.
                 with contextlib.suppress(OSError):

@@ -1,5 +1,6 @@
 """Counting tokens, length bins, and truncation that never touches the question."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def load(name: str) -> Tokenizer:
         if not path.exists():
             raise DataError(f"{name} holds no tokenizer.json; pass a model folder, a hub id, or 'approx'")
     if path.is_file():
-        return FastTokenizer(name, tokenizers.Tokenizer.from_file(str(path)))
+        return FastTokenizer(name, _read_backend(tokenizers, path))
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise DataError(f"no such tokenizer: {name}; pass a model folder, a hub id, or 'approx'")
     hub = require("huggingface_hub")
@@ -87,15 +88,30 @@ def load(name: str) -> Tokenizer:
             f"cannot fetch the tokenizer of {name!r} from the hub ({type(error).__name__}); "
             "pass the path of a model folder, or 'approx' to count bytes / 4"
         ) from error
-    return FastTokenizer(name, tokenizers.Tokenizer.from_file(file))
+    return FastTokenizer(name, _read_backend(tokenizers, Path(file)))
+
+
+def _read_backend(tokenizers: Any, path: Path) -> Any:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict) or "model" not in content:
+        raise DataError(f"{path} is not a tokenizer.json; copy the model folder again")
+    backend = tokenizers.Tokenizer.from_file(str(path))
+    # Some published files carry a length limit, which would cap every count.
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
 
 
 def parse_length(text: str | int) -> int:
     """Tokens of "512", "4k" (4,096) or "1m" (1,048,576)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", str(text).strip().lower())
-    if not match or float(match[1]) <= 0:
+    tokens = int(float(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2]]) if match else 0
+    if tokens <= 0:
         raise UsageError(f"{text!r} is not a length; write 512, 4k or 1m")
-    return int(float(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2]])
+    return tokens
 
 
 def format_length(tokens: int) -> str:
@@ -127,8 +143,12 @@ def truncate_middle(tokenizer: Tokenizer, text: str, limit: int) -> tuple[str, i
     # Joining two halves may merge or split tokens at the seam, so the result is measured, not assumed.
     while room > 0:
         head, tail = (room + 1) // 2, room // 2
-        cut = tokenizer.decode(ids[:head]) + marker + (tokenizer.decode(ids[-tail:]) if tail else "")
-        if tokenizer.count(cut) <= limit:
+        # A character cut in the middle decodes to U+FFFD, which the document does not hold.
+        first = tokenizer.decode(ids[:head]).rstrip("\ufffd")
+        last = tokenizer.decode(ids[-tail:]).lstrip("\ufffd") if tail else ""
+        cut = first + marker + last
+        excess = tokenizer.count(cut) - limit
+        if excess <= 0:
             return cut, len(ids) - room
-        room -= 1
+        room -= excess
     raise UsageError(f"a limit of {limit} tokens leaves no room for the document")
