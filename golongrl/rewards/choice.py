@@ -21,7 +21,8 @@ _AFTER = (
 _LETTER = (
     rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])([A-Za-z]){_NOT_WORD}{_AFTER})"
 )
-_MORE = rf"(?:\s*(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|及|以及)+\s*(?:(?:or|and|或者?|和)\s*)?(?:option\s+)?{_LETTER}){{0,25}}"
+_JOIN = r"(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|以?及)"
+_MORE = rf"(?:\s*{_JOIN}\s*(?:{_JOIN}\s*)?(?:option\s+)?{_LETTER}){{0,25}}"
 _LETTERS = rf"(?P<letters>{_LETTER}{_MORE})"
 
 _STATED = re.compile(
