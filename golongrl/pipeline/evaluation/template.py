@@ -43,13 +43,23 @@ def read_template(folder: Path) -> tuple[str, dict[str, Any]] | None:
 @lru_cache(maxsize=8)
 def _compile(template: str) -> Any:
     import jinja2
-    from jinja2.ext import loopcontrols
+    from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def fail(message: str) -> None:
         raise jinja2.exceptions.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    class GenerationBlock(Extension):
+        """`{% generation %}`: marks what training learns from; for a prompt it is its content."""
+
+        tags = frozenset({"generation"})
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    extensions: list[Any] = [loopcontrols, GenerationBlock]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.filters["tojson"] = lambda value, **kw: json.dumps(value, ensure_ascii=False, **kw)
     environment.globals["raise_exception"] = fail
     environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
@@ -62,7 +72,9 @@ def render(found: tuple[str, dict[str, Any]], messages: Sequence[Mapping[str, st
 
     template, special = found
     try:
-        return _compile(template).render(messages=[dict(m) for m in messages], add_generation_prompt=True, **special)
+        return _compile(template).render(
+            messages=[dict(m) for m in messages], add_generation_prompt=True, tools=None, documents=None, **special
+        )
     except jinja2.exceptions.TemplateError as error:
         raise DataError(f"the model's chat template refuses a conversation: {error}") from error
 
