@@ -81,7 +81,7 @@ def evaluate(
     config: options.ConfigFile = None,
     set_: options.Set = None,
     out: options.Out = None,
-    fresh: options.Fresh = False,
+    resume: options.Fresh = True,
     dry_run: options.DryRun = False,
     json_: options.Json = False,
 ) -> None:
@@ -121,7 +121,7 @@ def evaluate(
         "rescore": rescore or None,
         "seed": seed,
         "out": str(Path(out)) if out else None,
-        "fresh": fresh or None,
+        "fresh": None if resume else True,
         "dry_run": dry_run or None,
     }
     settings = build(EvalConfig, table, parse_set(set_ or []), flags, where)
