@@ -18,7 +18,7 @@ from golongrl.core.store import Journal, atomic_path, content_key, write_json
 from golongrl.pipeline.dataset import card
 from golongrl.pipeline.dataset.assign import Assignment, assign, split
 from golongrl.pipeline.dataset.collect import Collection, Progress, collect, find_files, input_digests
-from golongrl.pipeline.dataset.produce import Bench, Corpus, Produced, Side, produce, quotas
+from golongrl.pipeline.dataset.produce import Bench, Corpus, Produced, Side, bins, produce, quotas
 from golongrl.pipeline.dataset.project import write_project_file
 from golongrl.pipeline.dataset.refine import Seen
 from golongrl.pipeline.dataset.settings import BuildConfig
@@ -148,7 +148,7 @@ def _facts(
         "train": len(train.records),
         "val": len(val.records),
         "built": built,
-        "cells": {c: {label: n for (name, label), n in sorted(cells.items()) if name == c} for c in built},
+        "cells": {c: {bin.label: cells[c, bin.label] for bin in bins(config.length_bins)} for c in built},
         "shortfall": {c: wanted[c] - built[c] for c in built if built[c] < wanted[c]},
         "unfit": {c: dict(sorted((train.unfit[c] + val.unfit.get(c, Counter())).items())) for c in built},
         "dropped": {c: dict(sorted((train.dropped[c] + val.dropped.get(c, Counter())).items())) for c in built},

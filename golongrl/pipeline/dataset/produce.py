@@ -26,6 +26,8 @@ TRIES = 3
 """Excerpts that one attempt takes per form; each is smaller than the one before."""
 RETIRE_AFTER = 2
 """Attempts in a row without a record after which a document is not asked again for a capability and bin."""
+SECOND_PASS = 100_000
+"""Round numbers of the second pass start here, beyond any of the first."""
 SMALLEST_EXCERPT = 64
 LANGUAGE_LABEL = {"en": "English", "zh": "Chinese"}
 
@@ -103,11 +105,15 @@ def produce(bench: Bench, assignment: Assignment, side: Side, wanted: dict[str, 
             result.unfit[capability], result.dropped[capability] = Counter(), Counter()
             served = {n: forms for n, forms in assignment[capability].items() if n in side.targets}
             shares = quotas(total, [bin.label for bin in lengths])
-            for bin in lengths:
-                for record in _fill(bench, served, capability, bin, shares[bin.label], side, result):
-                    result.records.append(record)
-                    result.built[capability] += 1
-                    bar.advance(1)
+            # What one length cannot give is asked of the others, so that capabilities stay even.
+            for second in (False, True):
+                for bin in lengths:
+                    quota = total - result.built[capability] if second else shares[bin.label]
+                    first = SECOND_PASS if second else 0
+                    for record in _fill(bench, served, capability, bin, quota, side, result, first):
+                        result.records.append(record)
+                        result.built[capability] += 1
+                        bar.advance(1)
     return result
 
 
@@ -119,13 +125,16 @@ def _fill(
     quota: int,
     side: Side,
     result: Produced,
+    attempt: int,
 ) -> Iterator[Record]:
-    """Up to `quota` records of one capability and bin, one per document and round, forms taken in turn."""
+    """Up to `quota` records of one capability and bin, one per document and round, forms taken in turn.
+
+    `attempt` numbers the first round, so that a second call asks for other records than the first.
+    """
     used: Counter[str] = Counter()
     failures: Counter[int] = Counter()
     order = sorted(served, key=lambda number: bench.corpus.documents[number].sha256)
     random.Random(content_key(bench.config.seed, side.name, capability, bin.label)).shuffle(order)
-    attempt = 0
     while order and used.total() < quota:
         for number in list(order):
             if used.total() == quota:

@@ -13,7 +13,7 @@ from golongrl.pipeline.dataset.construct import CAPABILITIES
 class BuildConfig(Config):
     """What to build from which documents."""
 
-    sources: tuple[str, ...] = Field(min_length=1)
+    sources: tuple[str, ...] = Field(default=(), validate_default=True)
     """Files, folders (read recursively) and glob patterns."""
     capabilities: tuple[str, ...] = CAPABILITIES
     """Capabilities to build, as ids; records are split evenly over them."""
@@ -34,18 +34,23 @@ class BuildConfig(Config):
     max_document_mb: float = Field(default=40, gt=0)
     """Larger files are refused."""
 
-    @field_validator("sources", "capabilities", "length_bins", mode="before")
+    @field_validator("sources")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name the files or folders to read: golongrl build-dataset FOLDER --out DIR")
+        return value
+
+    @field_validator("sources", "capabilities", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",") if part.strip()]
-        return [value] if isinstance(value, int) else value
+        return _parts(value)
 
     @field_validator("length_bins", mode="before")
     @classmethod
     def _lengths(cls, value: Any) -> Any:
         try:
-            bounds = sorted({tokens.parse_length(bound) for bound in value})
+            bounds = sorted({tokens.parse_length(bound) for bound in _parts(value)})
         except UsageError as error:
             raise ValueError(str(error)) from error
         if not bounds:
@@ -60,3 +65,10 @@ class BuildConfig(Config):
         if unknown or not wanted:
             raise ValueError(f"rules build {', '.join(CAPABILITIES)}, not {', '.join(unknown) or 'nothing'}")
         return wanted
+
+
+def _parts(value: Any) -> Any:
+    """ "a, b" as ["a", "b"]; a lone number as a list of it."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, int) else value

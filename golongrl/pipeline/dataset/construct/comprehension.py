@@ -4,7 +4,6 @@ import itertools
 import random
 
 from golongrl.core.documents import Span
-from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.construct import tabular
 from golongrl.pipeline.dataset.construct.form import LETTERS, Candidate, Unfit, distinct, lettered, named
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -63,14 +62,12 @@ def cell_choice(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     columns = keyed.others()
     rng.shuffle(columns)
     for index in columns:
-        values = {normalise(cell): cell for cell in tabular.column(table, index) if tabular.quotable(cell)}
+        values = {tabular.same(cell): cell for cell in tabular.column(table, index) if tabular.quotable(cell)}
         row = rng.choice(table.rows)
         right = row.cells[index]
         if len(values) < OPTIONS or not tabular.quotable(right):
             continue
-        wrong = [cell for key, cell in values.items() if key != normalise(right)]
-        if (size := tabular.number(right)) is not None:
-            wrong = [cell for cell in wrong if tabular.number(cell) != size]
+        wrong = [cell for value, cell in values.items() if value != tabular.same(right)]
         where, which = tabular.where_table(excerpt, table), tabular.where_row(keyed, row, excerpt.language)
         name = table.columns[index]
         stem = (

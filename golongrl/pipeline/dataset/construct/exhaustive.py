@@ -55,10 +55,10 @@ def _conditions(keyed: tabular.Keyed, language: str) -> list[tuple[str, list[Row
                     more = f"“{name}”大于 {cell} " if language == "zh" else f'"{name}" is greater than {cell}'
                     found.append((more, rows))
             continue
-        for value, count in Counter(map(normalise, cells)).items():
-            if FEWEST <= count <= limit and tabular.quotable(value):
-                rows = [row for row, cell in zip(table.rows, cells, strict=True) if normalise(cell) == value]
-                shown = rows[0].cells[index]
+        for value, count in Counter(map(tabular.same, cells)).items():
+            rows = [row for row, cell in zip(table.rows, cells, strict=True) if tabular.same(cell) == value]
+            shown = rows[0].cells[index]
+            if FEWEST <= count <= limit and tabular.quotable(shown):
                 same = f"“{name}”为“{shown}”" if language == "zh" else f'"{name}" is "{shown}"'
                 found.append((same, rows))
     return found

@@ -32,6 +32,12 @@ def number(cell: str) -> float | None:
     return float(cell.replace(",", "")) if _NUMBER.match(cell) else None
 
 
+def same(cell: str) -> str | float:
+    """What two cells share that mean the same: their number, else their normalised text."""
+    value = number(cell)
+    return normalise(cell) if value is None else value
+
+
 def quotable(cell: str) -> bool:
     """Whether a cell can be asked for: not empty, not long, with a letter or digit."""
     return 0 < len(cell) <= MAX_CELL and any(char.isalnum() for char in cell)
