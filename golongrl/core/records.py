@@ -180,7 +180,10 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     yield number, row
         # Damaged pages surface as OSError, damaged text as UnicodeDecodeError.
         except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} is not a readable parquet file ({error}); build or download it again") from error
+            problem = " ".join(str(error).split())
+            raise DataError(
+                f"{path} is not a readable parquet file ({problem}); build or download it again"
+            ) from error
     elif found.suffix in (".jsonl", ".json"):
         yield from read_jsonl(found)
     else:
