@@ -187,7 +187,16 @@ def _check_row(
     for repeat, answer in enumerate(answers):
         score = score_response(record, answer)
         _count_response(count, score)
-        files.sample({"id": identity, "repeat": repeat, "metric": record.metric, **score.model_dump()})
+        files.sample(
+            {
+                "id": identity,
+                "repeat": repeat,
+                "metric": record.metric,
+                "score": score.value,
+                "reason": score.reason,
+                "details": score.details,
+            }
+        )
 
 
 def _identity(extra_info: Any, number: int) -> str:

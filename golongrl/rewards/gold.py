@@ -4,6 +4,7 @@ from golongrl.core.errors import DataError
 from golongrl.core.records import Record
 from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
+from golongrl.rewards.rouge_l import references
 
 
 def gold_response(record: Record) -> str:
@@ -15,6 +16,8 @@ def gold_response(record: Record) -> str:
         golds = [record.gold.golden_label] if record.gold.golden_label.strip() else []
     elif record.metric in ("em", "choice"):
         golds = gold_aliases(record)
+    elif record.metric == "rouge_l":
+        golds = [reference.text for reference in references(record)]
     else:
         golds = gold_texts(record)
     if not golds:

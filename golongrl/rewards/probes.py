@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from golongrl.core.records import Record
-from golongrl.core.text import answer_area, is_chinese, item_forms, normalise
+from golongrl.core.text import answer_area, item_forms, normalise
 from golongrl.rewards.choice import gold_letter, option_letters
 from golongrl.rewards.gold import gold_response
 from golongrl.rewards.items import gold_aliases, gold_texts
-from golongrl.rewards.rouge_l import words
+from golongrl.rewards.rouge_l import Reference, references
 from golongrl.rewards.table_iou import parse_table
 
 CHANCE = -1.0
@@ -64,8 +64,8 @@ def _as_table(rows: list) -> str:
     return f"<answer>{json.dumps({'data': rows}, ensure_ascii=False, default=float)}</answer>"
 
 
-def _shortest_reference(record: Record) -> str:
-    return min(gold_texts(record), key=len)
+def _shortest_reference(record: Record) -> Reference:
+    return min(references(record), key=lambda reference: len(reference.words))
 
 
 def _dump(record: Record) -> str | None:
@@ -89,16 +89,15 @@ def _partial(record: Record) -> str | None:
         rows = parse_table(record.gold.golden_label) or []
         return _as_table(rows[: len(rows) // 2]) if len(rows) > 1 else None
     if record.metric == "rouge_l":
-        text = _shortest_reference(record)
-        chinese = is_chinese(text)
-        pieces = words(text, chinese)
-        return ("" if chinese else " ").join(pieces[: len(pieces) // 2]) if len(pieces) > 1 else None
+        reference = _shortest_reference(record)
+        half = reference.words[: len(reference.words) // 2]
+        return ("" if reference.chinese else " ").join(half) if half else None
     if record.metric == "em":
         if record.extra_info.get("strict_prefix"):
             return None
         golds = gold_aliases(record)
-        half = golds[0][: len(golds[0]) // 2]
-        return None if not half.strip() or normalise(half) in map(normalise, golds) else half
+        start = golds[0][: len(golds[0]) // 2]
+        return None if not start.strip() or normalise(start) in map(normalise, golds) else start
     items = _list_items(record)
     if _graded(record):
         return None
@@ -108,7 +107,7 @@ def _partial(record: Record) -> str | None:
 def _repeated(record: Record) -> str | None:
     """One item over and over; for summaries the whole reference eight times."""
     if record.metric == "rouge_l":
-        return "\n".join([_shortest_reference(record)] * 8)
+        return "\n".join([_shortest_reference(record).text] * 8)
     if record.metric == "iou":
         rows = parse_table(record.gold.golden_label) or []
         distinct = len({json.dumps(row, default=str) for row in rows})
@@ -121,7 +120,7 @@ def _repeated(record: Record) -> str | None:
 
 def _reversed(record: Record) -> str | None:
     if record.metric == "rouge_l":
-        pieces = _shortest_reference(record).split()
+        pieces = _shortest_reference(record).text.split()
         return " ".join(reversed(pieces)) if len(pieces) > 20 else None
     items = _list_items(record)
     if _graded(record):

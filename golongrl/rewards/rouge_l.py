@@ -9,6 +9,7 @@ import re
 import threading
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from golongrl.core.errors import require
@@ -21,26 +22,47 @@ _LOADING = threading.Lock()
 
 
 def rouge_l(record: Record, text: str) -> Score:
-    """Maximum over the non-empty references of the LCS F-measure; details describe the best reference.
-
-    A reference is cut into Chinese words when it reads as Chinese, or holds any Han under the label "zh".
-    """
-    label = record.language == "zh"
-    texts = record.gold.doc_ids or [record.gold.golden_label]
-    references = [(is_chinese(text) or (label and _HAN.search(text) is not None), text) for text in texts]
-    tokenised = [(chinese, words(ref, chinese)) for chinese, ref in references]
-    tokenised = [(chinese, gold) for chinese, gold in tokenised if gold]
-    if not tokenised:
+    """Maximum over the non-empty references of the LCS F-measure; details describe the best reference."""
+    golds = references(record)
+    if not golds:
         return Score(value=None, reason="malformed_gold", details={"problem": "no reference summary with words"})
     area = answer_area(text)[0]
-    answers = {chinese: words(area, chinese) for chinese in {chinese for chinese, _ in tokenised}}
+    answers = {chinese: words(area, chinese) for chinese in {gold.chinese for gold in golds}}
     if not any(answers.values()):
         return Score(value=0.0, reason="no_answer")
-    best = max((_f_measure(gold, answers[chinese]) for chinese, gold in tokenised), key=lambda part: part["f"])
+    best = max((_f_measure(gold.words, answers[gold.chinese]) for gold in golds), key=lambda part: part["f"])
     return Score(value=best.pop("f"), details=best)
 
 
-def _f_measure(gold: list[str], answer: list[str]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Reference:
+    """One reference summary, cut into words as its language asks."""
+
+    text: str
+    chinese: bool
+    words: Sequence[str]
+
+
+def references(record: Record) -> list[Reference]:
+    """The references that hold any word.
+
+    A reference is Chinese when it reads as Chinese, or holds any Han character under the label "zh".
+    """
+    label = record.language == "zh"
+    found = []
+    for text in record.gold.doc_ids or [record.gold.golden_label]:
+        chinese = is_chinese(text) or (label and _HAN.search(text) is not None)
+        found.append(Reference(text, chinese, _reference_words(text, chinese)))
+    return [reference for reference in found if reference.words]
+
+
+@functools.lru_cache(maxsize=256)
+def _reference_words(text: str, chinese: bool) -> tuple[str, ...]:
+    """Every rollout of a group meets the same references."""
+    return tuple(words(text, chinese))
+
+
+def _f_measure(gold: Sequence[str], answer: Sequence[str]) -> dict[str, float]:
     common = lcs_length(gold, answer)
     return {
         "f": 2 * common / (len(gold) + len(answer)),
