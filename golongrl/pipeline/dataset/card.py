@@ -110,7 +110,8 @@ def write_card(
         "`data_source`, `prompt`, `ability`, `reward_model.ground_truth` (`golden_label` for single answers, "
         "`doc_ids` for lists and reference summaries, `summary` = language label) as verl reads them. "
         "`extra_info` adds capability, metric, form, token count, and per document of the prompt its "
-        "sha256, relative source and licence. `evidence` spans index into `text` of the row with this `sha256` in documents.jsonl.",
+        "sha256, relative source and licence. `evidence` spans index into `text` of the row with this `sha256` in "
+        "documents.jsonl.",
         "Validation records are about documents that no training record is about or shows.",
     ]
     if facts["shortfall"]:

@@ -39,8 +39,12 @@ class Seen:
         self._questions: set[str] = set()
 
     def add(self, record: Record) -> bool:
-        """Remember the record's question; False when it was there before. Options and their order do not count."""
-        question = normalise(str(record.extra_info["question"]).split("\nA. ")[0])
+        """Remember the record's question; False when it was there before. Which options stand below it, and in
+        which order, does not make it another."""
+        question = str(record.extra_info["question"])
+        if record.extra_info["options"]:
+            question = question.split("\nA. ")[0]
+        question = normalise(question)
         key = f"{record.extra_info['capability']} {question}"
         if key in self._questions:
             return False
