@@ -16,7 +16,8 @@ STEPS = 3
 CHECKPOINT = f"train/checkpoints/global_step_{STEPS}/actor/huggingface"
 
 SETTINGS = """\
-# Written by `golongrl demo`: `golongrl train` run in this folder reads it. Small enough for two CPU cores.
+# Written by `golongrl demo`: `golongrl train` run in this folder reads it. Small enough for two CPU cores:
+# records of the 512-token bin train (and the tokens the chat template adds), longer ones are left out.
 
 [train]
 data = "dataset/train.parquet"
@@ -30,7 +31,7 @@ warmup_steps = 0
 save_every = {steps}
 prompts_per_batch = 4
 rollouts_per_prompt = 4
-max_prompt_tokens = 1088
+max_prompt_tokens = 576
 max_response_tokens = 64
 """
 

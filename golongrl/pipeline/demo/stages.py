@@ -21,7 +21,7 @@ from golongrl.core.errors import CheckFailedError, DataError
 from golongrl.core.store import Journal, content_key, file_sha256
 
 GOLONGRL = (sys.executable, "-m", "golongrl.cli.app")
-HEARTBEAT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 60.0
 STOP_SECONDS = 60.0
 
 
@@ -178,7 +178,7 @@ def _run(stage: Stage, folder: Path, say: Callable[[str], None], again: str, pro
 def run_command(command: list[str], folder: Path, name: str, say: Callable[[str], None]) -> int:
     """Run a command in `folder` with its output passed through to stderr; returns its exit code.
 
-    When nobody watches a terminal, a line every 30 s shows that it is alive. Ctrl-C reaches the command too, which
+    When nobody watches a terminal, a line every minute shows that it is alive. Ctrl-C reaches the command too, which
     gets a minute to save its work; a SIGTERM to this process is passed on to it.
     """
     environment = {"PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1", **os.environ}
