@@ -92,7 +92,7 @@ _register()
 
 def main() -> None:
     """Entry point of the `golongrl` script."""
-    app()
+    app(prog_name="golongrl")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What people see: messages and tables on stderr or stdout, progress as a bar in a terminal and as lines elsewhere."""
+"""What people see: messages, tables, progress (a bar in a terminal, lines elsewhere), and JSON for programs."""
 
 import json
 import sys
@@ -78,7 +78,9 @@ class Progress:
         self._shown = time.monotonic()
         say(f"{self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        self._line()
+        # A count of nothing would only stand between the person and the error message.
+        if self.done or failure is None:
+            self._line()
