@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from golongrl.core.documents import Document
 from golongrl.core.store import content_key
-from golongrl.pipeline.dataset.construct import TASK_FORMS
+from golongrl.pipeline.dataset.construct import TASK_FORMS, summary
 from golongrl.pipeline.dataset.construct.form import TaskForm
 
 MIN_PROSE = 400
@@ -35,12 +35,25 @@ def _has_dialogue(document: Document) -> bool:
     return len({block.speaker for block in document.blocks if block.kind == "turn"}) >= 3
 
 
+def _has_abstract(document: Document) -> bool:
+    return any(b.kind == "heading" and summary.is_summary(document.slice(b.content)) for b in document.blocks)
+
+
+def _has_opening(document: Document) -> bool:
+    first = summary.first_paragraph(document)
+    return first is not None and summary.names_subject(
+        document.title, document.slice(first.content), document.language
+    )
+
+
 STRUCTURES: dict[str, Callable[[Document], bool]] = {
     "table": _has_table,
     "sections": _has_sections,
     "lists": _has_lists,
     "prose": _has_prose,
     "dialogue": _has_dialogue,
+    "abstract": _has_abstract,
+    "opening": _has_opening,
 }
 """What a task form can need of a document."""
 

@@ -106,21 +106,29 @@ def produce(bench: Bench, assignment: Assignment, side: Side, wanted: dict[str, 
             served = {n: forms for n, forms in assignment[capability].items() if n in side.targets}
             shares = quotas(total, [bin.label for bin in lengths])
             # What one length cannot give is asked of the others, so that capabilities stay even.
+            orders = {bin.label: _order(bench, served, capability, bin, side) for bin in lengths}
             for second in (False, True):
                 for bin in lengths:
                     quota = total - result.built[capability] if second else shares[bin.label]
                     first = SECOND_PASS if second else 0
-                    for record in _fill(bench, served, capability, bin, quota, side, result, first):
+                    for record in _fill(bench, served, orders[bin.label], bin, quota, side, result, first):
                         result.records.append(record)
                         result.built[capability] += 1
                         bar.advance(1)
     return result
 
 
+def _order(bench: Bench, served: dict[int, list[TaskForm]], capability: str, bin: Bin, side: Side) -> list[int]:
+    """The documents in the random order in which they are asked."""
+    order = sorted(served, key=lambda number: bench.corpus.documents[number].sha256)
+    random.Random(content_key(bench.config.seed, side.name, capability, bin.label)).shuffle(order)
+    return order
+
+
 def _fill(
     bench: Bench,
     served: dict[int, list[TaskForm]],
-    capability: str,
+    order: list[int],
     bin: Bin,
     quota: int,
     side: Side,
@@ -129,12 +137,11 @@ def _fill(
 ) -> Iterator[Record]:
     """Up to `quota` records of one capability and bin, one per document and round, forms taken in turn.
 
-    `attempt` numbers the first round, so that a second call asks for other records than the first.
+    Documents that keep failing leave `order`. `attempt` numbers the first round, so that a second call asks for
+    other records than the first.
     """
     used: Counter[str] = Counter()
     failures: Counter[int] = Counter()
-    order = sorted(served, key=lambda number: bench.corpus.documents[number].sha256)
-    random.Random(content_key(bench.config.seed, side.name, capability, bin.label)).shuffle(order)
     while order and used.total() < quota:
         for number in list(order):
             if used.total() == quota:

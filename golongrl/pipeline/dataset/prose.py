@@ -33,6 +33,15 @@ yourself
 """
 STOPWORDS = frozenset(_COMMON.split())
 """Words of five letters or more, and some shorter ones, that say nothing about a text."""
+_ZH_COMMON = """
+可以 因此 应当 如果 没有 一个 以及 或者 并且 但是 进行 有关 其他 规定 根据 我们 他们 你们
+自己 这个 那个 什么 不能 不得 需要 使用 通过 所有 之后 以后 之前 因为 所以 于是 如此 不可
+只见 这些 那些 一些 已经 不是 就是 还是 这样 那样 怎么 如何 不会 可能 必须 及其 以上 以下
+其中 对于 关于 由于 然后 同时 而且 不过 虽然 只是 只有 任何 某些 时候 之间 的话 一样 为了
+除了
+"""
+ZH_STOPWORDS = frozenset(_ZH_COMMON.split())
+"""The same for Chinese words of two characters or more."""
 
 
 def sentences(text: str, span: Span, language: str) -> Iterator[Span]:
@@ -63,7 +72,8 @@ def content_words(text: str, language: str) -> Counter[str]:
     """Content words with their counts: English words of five letters or more in lower case, Chinese words of two
     characters or more."""
     if language == "zh":
-        return Counter(word for word in _cut(text) if len(word) >= 2 and all("\u4e00" <= c <= "\u9fff" for c in word))
+        words = (word for word in _cut(text) if len(word) >= 2 and word not in ZH_STOPWORDS)
+        return Counter(word for word in words if all("\u4e00" <= char <= "\u9fff" for char in word))
     words = (word.lower() for word in _EN_WORD.findall(text))
     return Counter(word for word in words if len(word) >= 5 and word not in STOPWORDS and word.isalpha())
 

@@ -34,8 +34,8 @@ TASK_FORMS: dict[str, TaskForm] = {
         TaskForm("headings_by_count", "T7", "sections", ranking.headings_by_count),
         TaskForm("heading_order", "T8", "sections", ordering.heading_order),
         TaskForm("sentence_order", "T8", "prose", ordering.sentence_order),
-        TaskForm("own_abstract", "T9", "sections", summary.own_abstract, opening=True),
-        TaskForm("opening", "T9", "prose", summary.opening, opening=True),
+        TaskForm("own_abstract", "T9", "abstract", summary.own_abstract, opening=True),
+        TaskForm("opening", "T9", "opening", summary.opening, opening=True),
         TaskForm("section_lead", "T9", "sections", summary.section_lead),
     )
 }

@@ -1,6 +1,7 @@
 """T3, exhaustive retrieval: every item of the document that meets a condition, and no other."""
 
 import random
+import re
 from collections import Counter
 
 from golongrl.core.documents import Row
@@ -12,6 +13,7 @@ from golongrl.pipeline.dataset.excerpt import Excerpt
 
 FEWEST, MOST = 2, 10
 """Fewest and most gold items."""
+RUNS_ON = re.compile(r"(?:[,;，；、:：]|\b(?:and|or))$")
 
 
 def rows_where(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
@@ -126,7 +128,8 @@ def list_items(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     for section in excerpt.sections:
         items = [block for block in section.blocks if block.kind == "item"]
         texts = [excerpt.content(block) for block in items]
-        short = all(len(text) <= 120 for text in texts)
+        # Items that run on into the next ("...; and") read as one sentence, whose cuts an answer may well drop.
+        short = all(len(text) <= 120 and not RUNS_ON.search(text) for text in texts)
         one_list = len({block.group for block in items}) == 1
         fits = 3 <= len(items) <= MOST and one_list and short and distinct(texts)
         if fits and excerpt.distinct_heading(section.heading):

@@ -1,10 +1,11 @@
 """T9, summarization: the document's own abstract or opening paragraph is taken out and asked for."""
 
+import itertools
 import random
 import re
 from collections.abc import Sequence
 
-from golongrl.core.documents import Block, Span
+from golongrl.core.documents import Block, Document, Span
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import Candidate, Unfit, named
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -26,21 +27,43 @@ LONGER = 3
 
 def own_abstract(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     """The section that the document itself calls abstract or summary."""
-    found = [s for s in excerpt.sections if SUMMARY_HEADING.match(s.title.strip(" .:：0123456789"))]
+    found = [s for s in excerpt.sections if is_summary(s.title)]
     found = [s for s in found if all(block.kind in ("paragraph", "item") for block in s.blocks)]
     if not found:
         return Unfit("no section called abstract or summary")
     section = rng.choice(found)
     rest = excerpt.without([section.heading, *section.blocks])
-    return _removed(excerpt, rest, section.blocks, whole=True)
+    reference, problem = _reference(excerpt, rest, section.blocks)
+    if problem:
+        return problem
+    about = _about(reference, excerpt.language)
+    question = (
+        f"用约{about}字概括文档{named(excerpt)}，如同其“{section.title}”一节。"
+        if excerpt.language == "zh"
+        else f"Summarise the document {named(excerpt)} in about {about} words, as its section "
+        f'"{section.title}" would.'
+    )
+    return _candidate(rest, question, section.blocks)
 
 
 def opening(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     """The document's first paragraph."""
-    body = [block for block in excerpt.blocks if block.kind != "heading"]
-    if not body or body[0].kind != "paragraph" or excerpt.blocks.index(body[0]) > 1:
+    first = first_paragraph(excerpt.document)
+    if first is None or first not in excerpt.blocks:
         return Unfit("the document does not open with a paragraph")
-    return _removed(excerpt, excerpt.without([body[0]]), [body[0]], whole=True)
+    rest = excerpt.without([first])
+    reference, problem = _reference(excerpt, rest, [first])
+    if problem:
+        return problem
+    if not names_subject(excerpt.document.title, reference, excerpt.language):
+        return Unfit("the first paragraph does not name the document's subject")
+    about = _about(reference, excerpt.language)
+    question = (
+        f"用约{about}字概括文档{named(excerpt)}的内容，如同其开头的引言。"
+        if excerpt.language == "zh"
+        else f"Summarise the document {named(excerpt)} in about {about} words, as its opening paragraph would."
+    )
+    return _candidate(rest, question, [first])
 
 
 def section_lead(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
@@ -53,39 +76,81 @@ def section_lead(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     rng.shuffle(found)
     for section in found:
         first, *others = section.blocks
-        shown = Excerpt(excerpt.document, [section.heading, *others])
-        candidate = _removed(excerpt, shown, [first], whole=False, heading=section.title)
-        if isinstance(candidate, Candidate):
-            return candidate
+        rest = Excerpt(excerpt.document, [section.heading, *others])
+        reference, problem = _reference(excerpt, rest, [first])
+        if problem or not names_subject(section.title, reference, excerpt.language):
+            continue
+        about = _about(reference, excerpt.language)
+        question = (
+            f"用约{about}字概括文档{named(excerpt)}的“{section.title}”一节，如同该节开头的引言。"
+            if excerpt.language == "zh"
+            else f'Summarise the section "{section.title}" of the document {named(excerpt)} in about {about} words, '
+            "as its opening paragraph would."
+        )
+        return _candidate(rest, question, [first])
     return Unfit("no section opens with a paragraph that sums up the rest")
 
 
-def _removed(
-    excerpt: Excerpt, rest: Excerpt, removed: Sequence[Block], *, whole: bool, heading: str = ""
-) -> Candidate | Unfit:
-    """A candidate whose reference is the text of the removed blocks."""
+def is_summary(title: str) -> bool:
+    """Whether a heading is what documents call their own summary."""
+    return SUMMARY_HEADING.match(title.strip(" .:：0123456789")) is not None
+
+
+def first_paragraph(document: Document) -> Block | None:
+    """The paragraph that opens a document, after its title at most; None when it opens otherwise or is no fit
+    reference."""
+    place = next((i for i, block in enumerate(document.blocks) if block.kind != "heading"), None)
+    if place is None or place > 1 or document.blocks[place].kind != "paragraph":
+        return None
+    block = document.blocks[place]
+    return None if unfit_reference(document.slice(block.content), document.language) else block
+
+
+def unfit_reference(text: str, language: str) -> str | None:
+    """Why a text cannot be a reference summary, or None."""
+    low, high = REFERENCE[language]
+    size = prose.length(text, language)
+    if not low <= size <= high or text.rstrip()[-1] not in ".!?。！？”’\"')）":
+        return "the paragraph is too short, too long or no full text"
+    letters = sum(char.isalpha() for char in text)
+    sentences = list(prose.sentences(text, Span(0, len(text)), language))
+    if (len(sentences) < 2 and size < 1.5 * low) or letters < WORDY * len(text.replace(" ", "")):
+        return "the paragraph is one short sentence, or mostly numbers"
+    if text[0] in "\"'“‘「『":
+        return "the paragraph opens with speech"
+    return None
+
+
+def names_subject(title: str, text: str, language: str) -> bool:
+    """Whether a text holds the start of a word of a title (two characters of a Chinese one): a paragraph that sums
+    something up says what."""
+    if language == "zh":
+        signs = [char for char in title if "\u4e00" <= char <= "\u9fff"]
+        return any(a + b in text for a, b in itertools.pairwise(signs))
+    words = re.findall(r"[a-z]{4,}", title.lower())
+    return any(word[:6] in text.lower() for word in words if word not in prose.STOPWORDS)
+
+
+def _reference(excerpt: Excerpt, rest: Excerpt, removed: Sequence[Block]) -> tuple[str, Unfit | None]:
+    """The text of the removed blocks, and why it is no reference summary of the rest, if so."""
     language = excerpt.language
     reference = " ".join(excerpt.content(block) for block in removed)
-    low, high = REFERENCE[language]
-    size = prose.length(reference, language)
-    if not low <= size <= high or reference.rstrip()[-1] not in ".!?。！？”’\"')）":
-        return Unfit("the paragraph is too short, too long or no full text")
-    if prose.length(rest.text, language) < LONGER * size:
-        return Unfit("the rest is too short for a summary")
-    sentences = list(prose.sentences(reference, Span(0, len(reference)), language))
-    letters = sum(char.isalpha() for char in reference)
-    if (len(sentences) < 2 and size < 1.5 * low) or letters < WORDY * len(reference.replace(" ", "")):
-        return Unfit("the paragraph is one short sentence, or mostly numbers")
+    problem = unfit_reference(reference, language)
+    if problem:
+        return reference, Unfit(problem)
+    if prose.length(rest.text, language) < LONGER * prose.length(reference, language):
+        return reference, Unfit("the rest is too short for a summary")
     words = prose.content_words(reference, language)
     if not words or sum(word in rest.flat for word in words) < COVERED * len(words):
-        return Unfit("the paragraph does not sum up the rest")
-    about = max(10, round(size, -1))
-    if language == "zh":
-        part = "" if whole else f"的“{heading}”一节"
-        question = f"用一段约{about}字的文字概括文档{named(excerpt)}{part}的内容，如同其开头的引言。"
-    else:
-        part = "the document" if whole else f'the section "{heading}" of the document'
-        question = f"Summarise {part} {named(excerpt)} as an opening paragraph of about {about} words would."
+        return reference, Unfit("the paragraph does not sum up the rest")
+    return reference, None
+
+
+def _about(reference: str, language: str) -> int:
+    return max(10, round(prose.length(reference, language), -1))
+
+
+def _candidate(rest: Excerpt, question: str, removed: Sequence[Block]) -> Candidate:
+    texts = tuple(rest.content(block) for block in removed)
     evidence = tuple(block.content for block in removed)
-    proof = tuple(excerpt.content(block) for block in removed)
-    return Candidate(rest, question, (reference,), evidence, proof, absent=proof)
+    return Candidate(rest, question, (" ".join(texts),), evidence, texts, absent=texts)
