@@ -33,6 +33,7 @@ _PAIRS = (
     ("『", "』"),
     ("*", "*"),
 )
+_LEFTS = tuple(left for left, _ in _PAIRS)
 _STOPS = (".", "。")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -94,6 +95,8 @@ def unwrap(text: str) -> str:
         if not stopped and len(text) > 1 and text.endswith(_STOPS) and not text.endswith(".."):
             text, stopped = text[:-1].rstrip(), True
             continue
+        if not text.startswith(_LEFTS):
+            return text
         for left, right in _PAIRS:
             if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
                 inner = text[len(left) : len(text) - len(right)]

@@ -49,17 +49,15 @@ def references(record: Record) -> list[Reference]:
     A reference is Chinese when it reads as Chinese, or holds any Han character under the label "zh".
     """
     label = record.language == "zh"
-    found = []
-    for text in record.gold.doc_ids or [record.gold.golden_label]:
-        chinese = is_chinese(text) or (label and _HAN.search(text) is not None)
-        found.append(Reference(text, chinese, _reference_words(text, chinese)))
-    return [reference for reference in found if reference.words]
+    texts = record.gold.doc_ids or [record.gold.golden_label]
+    return [reference for reference in (_reference(text, label) for text in texts) if reference.words]
 
 
 @functools.lru_cache(maxsize=256)
-def _reference_words(text: str, chinese: bool) -> tuple[str, ...]:
-    """Every rollout of a group meets the same references."""
-    return tuple(words(text, chinese))
+def _reference(text: str, label: bool) -> Reference:
+    """Cached, because every rollout of a group meets the same references."""
+    chinese = is_chinese(text) or (label and _HAN.search(text) is not None)
+    return Reference(text, chinese, tuple(words(text, chinese)))
 
 
 def _f_measure(gold: Sequence[str], answer: Sequence[str]) -> dict[str, float]:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golongrl.core.errors import UsageError
@@ -143,12 +143,14 @@ def test_chinese_is_told_by_its_share_of_letters():
     assert not is_chinese("123")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_never_fails_and_ignores_surrounding_space(text):
     assert normalise(f"  {text}\n") == normalise(text)
     assert normalise_item(text) == item_forms(text)[-1]
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_thinking_in_front_changes_nothing(thinking, answer):
     answer = answer.replace("<think>", "").replace("</think>", "")

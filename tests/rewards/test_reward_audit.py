@@ -9,22 +9,7 @@ from golongrl.rewards.audit import audit
 from golongrl.rewards.probes import CHANCE, PROBES, guess_rate
 
 WORDS = [
-    "amber",
-    "basin",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "heath",
-    "inlet",
-    "jetty",
-    "knoll",
-    "ledge",
-    "marsh",
-    "notch",
-    "oasis",
-    "plain",
+    f"{first}{last}" for first in ("amber", "basin", "cedar", "delta") for last in ("fall", "gate", "ridge", "well")
 ]
 
 
