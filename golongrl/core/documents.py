@@ -80,6 +80,9 @@ TITLE_WITHIN = 4
 """Blocks at the start of a document among which a heading counts as its title."""
 
 
+MAX_TITLE = 200
+
+
 @dataclass
 class DocumentBuilder:
     """Collects blocks in reading order and renders them once."""
@@ -173,16 +176,16 @@ class DocumentBuilder:
         return Document(
             text=text,
             blocks=tuple(self._blocks),
-            title=_one_line(title) or source,
+            title=_one_line(title)[:MAX_TITLE].strip() or source,
             language="zh" if is_chinese(text[:200_000]) else "en",
-            licence=licence,
+            licence=_one_line(licence) or "unknown",
             source=source,
             sha256=hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest(),
         )
 
 
-_CONTROL = dict.fromkeys((*range(9), *range(14, 28), 0x7F))
-"""Control characters, which no reader shows and no answer should have to repeat; white space stays."""
+_CONTROL = dict.fromkeys((*range(9), *range(14, 28), 0x7F, *range(0xD800, 0xE000)))
+"""Control characters and lone surrogates, which no answer should have to repeat; white space stays."""
 
 
 def _one_line(text: str) -> str:

@@ -232,6 +232,15 @@ def test_unusable_sources_leave_no_run_folder(work):
     assert not (work / "data").exists()
 
 
+def test_an_out_folder_inside_the_sources_is_not_read(work):
+    folder = write_corpus(work / "docs", count=6)
+    config = settings(folder, target=7)
+    first = build(config, folder / "out")
+    assert build(config, folder / "out").already_finished
+    again = build(config, folder / "out", fresh=True)
+    assert again.facts["documents"] == first.facts["documents"] == 11
+
+
 def test_plan_writes_nothing(corpus, work):
     found = plan(settings(corpus))
     assert found["documents"] == 19

@@ -1,6 +1,8 @@
 """Readers: what a file's bytes become, and what is refused."""
 
 import contextlib
+import json
+import os
 
 import pytest
 from hypothesis import given
@@ -202,6 +204,20 @@ def test_two_folders_with_one_file_name_keep_both(tmp_path):
         (tmp_path / folder / "a.txt").write_text(f"Text of {folder}.")
     found = gather(tmp_path / "x", tmp_path / "y", tmp_path / "x" / "a.txt")
     assert sorted(d.source for d in found.documents) == ["a.txt", "a.txt (2)"]
+
+
+def test_odd_characters_and_odd_files_do_no_harm(tmp_path):
+    row = {"title": "t" * 500, "text": "A \ud800 lone\x05 surrogate.", "licence": "\ud800"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + '{"text": ' + "9" * 5000 + "}\n")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere")
+    found = gather(tmp_path)
+    assert found.documents[0].text == "A lone surrogate."
+    assert len(found.documents[0].title) == 200
+    assert found.documents[0].licence == "unknown"
+    reasons = {r.source: r.reason for r in found.refused}
+    assert set(reasons) == {"a.jsonl#2", "pipe.txt", "gone.md"}
+    assert reasons["pipe.txt"] == "not a plain file"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])

@@ -50,7 +50,7 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
     Raises DataError when a source is missing or no document is usable, RunConflictError when `out` holds another
     build, CheckFailedError when not one record could be built.
     """
-    files, refused = find_files(config.sources, config.max_document_mb)
+    files, refused = find_files(config.sources, config.max_document_mb, out)
     if not files:
         collect(files, refused, text_column=None, progress=progress)
     tokenizer = tokens.load(config.tokenizer)

@@ -66,7 +66,7 @@ def licences(train: list[Record], val: list[Record]) -> Counter[str]:
 
 def write_card(
     path: Path, config: BuildConfig, out: Path, facts: dict[str, Any], train: list[Record], val: list[Record]
-):
+) -> None:
     """Write README.md."""
     languages = sorted({record.language for record in (*train, *val)})
     found = licences(train, val)
@@ -150,7 +150,7 @@ def _markdown(columns: list[str], rows: list[list[Any]] | list[tuple[Any, ...]])
 
 def write_report(
     path: Path, config: BuildConfig, out: Path, facts: dict[str, Any], train: list[Record], val: list[Record]
-):
+) -> None:
     """Write report.html: counts, funnel, reasons, refusals, and one sample per task form."""
     labels = [format_length(bound) for bound in config.length_bins]
     reasons = [

@@ -43,17 +43,21 @@ class Collection:
     duplicates: int = 0
 
 
-def find_files(sources: Sequence[str], max_document_mb: float) -> tuple[list[SourceFile], list[Refusal]]:
+def find_files(
+    sources: Sequence[str], max_document_mb: float, out: Path | None = None
+) -> tuple[list[SourceFile], list[Refusal]]:
     """Every file below the sources (files, folders, globs), those refused before reading apart.
 
-    DataError when a source does not exist or a glob matches nothing.
+    What an earlier build left in `out` or beside it (`NAME.old-N`) is no source. DataError when a source does not
+    exist or a glob matches nothing.
     """
     found: dict[Path, SourceFile] = {}
     refused: list[Refusal] = []
     for source in sources:
         for base, path in _expand(source):
-            name = path.relative_to(base).as_posix()
-            if path.name == LICENCES_FILE:
+            # A file name may hold bytes that are no UTF-8, which no parquet file takes.
+            name = path.relative_to(base).as_posix().encode("utf-8", "backslashreplace").decode()
+            if path.name == LICENCES_FILE or (out is not None and _is_output(path, out)):
                 continue
             try:
                 _check_file(path, max_document_mb)
@@ -125,10 +129,15 @@ def _expand(source: str) -> Iterator[tuple[Path, Path]]:
         if not matches:
             raise DataError(f"no file matches {source!r}; check the pattern, and quote it")
         for match in matches:
-            if match.is_file():
-                yield match.parent, match
+            yield from _expand(str(match))
     else:
         raise DataError(f"no such file or folder: {source}; check the path")
+
+
+def _is_output(path: Path, out: Path) -> bool:
+    target = out.resolve()
+    inside = [parent for parent in path.resolve().parents if parent.parent == target.parent]
+    return any(parent == target or parent.name.startswith(f"{target.name}.old-") for parent in inside)
 
 
 def _check_file(path: Path, max_document_mb: float) -> None:
@@ -137,6 +146,8 @@ def _check_file(path: Path, max_document_mb: float) -> None:
         size = path.stat().st_size
     except OSError as error:
         raise RefusedError(f"unreadable: {error.strerror}") from error
+    if not path.is_file():
+        raise RefusedError("not a plain file")
     if size == 0:
         raise RefusedError("empty file (0 bytes)")
     if size > max_document_mb * 1024 * 1024:

@@ -71,7 +71,7 @@ def section_lead(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     found = []
     for section in excerpt.sections:
         first, *others = section.blocks
-        if first.kind == "paragraph" and sum(block.kind == "paragraph" for block in others) >= LONGER:
+        if first.kind == "paragraph" and sum(block.kind in ("paragraph", "item") for block in others) > 1:
             found.append(section)
     rng.shuffle(found)
     for section in found:

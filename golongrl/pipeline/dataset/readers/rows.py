@@ -28,8 +28,8 @@ def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
 def _document(line: str, name: str, number: int, origin: Origin) -> Document:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RefusedError(f"line {number} is not JSON ({error.msg})") from error
+    except ValueError as error:
+        raise RefusedError(f"line {number} is not JSON ({error})") from error
     if not isinstance(row, dict):
         raise RefusedError(f"line {number} is a JSON {type(row).__name__}, expected an object")
     title = str(row.get("title") or f"{origin.stem} {number}")
