@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,6 @@ _OPEN, _CLOSE = re.compile(r"<answer>", re.IGNORECASE), re.compile(r"</answer>",
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 # "007" is a label, "7" a number.
 _NUMBER = re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|0|[1-9]\d*)(?:\.\d+)?")
-_TRIES = 500
 
 
 def table_iou(record: Record, text: str) -> Score:
@@ -91,17 +91,26 @@ def _last_block(text: str) -> str | None:
 
 
 def _last_bare_table(text: str) -> list[Any] | None:
-    """The last JSON table at top level; gives up after `_TRIES` brackets that open no JSON."""
-    found, position, tries = None, 0, 0
-    while tries < _TRIES and (opening := _OPENING.search(text, position)):
+    """The last JSON table at top level; gives up once brackets that open no JSON have cost too much reading.
+
+    A bare list of plain values ("see [1]") counts only where no table with rows stands in the text.
+    """
+    table, plain, position, effort = None, None, 0, 8 * len(text) + 10_000
+    while effort > 0 and (opening := _OPENING.search(text, position)):
         try:
             value, position = _DECODER.raw_decode(text, opening.start())
-        except (json.JSONDecodeError, RecursionError):
-            position, tries = opening.end(), tries + 1
+        except json.JSONDecodeError as error:
+            position, effort = opening.end(), effort - (error.pos - opening.start()) - 1
+            continue
+        except RecursionError:
+            position, effort = opening.end(), effort - sys.getrecursionlimit()
             continue
         rows = _rows(value)
-        found = found if rows is None else rows
-    return found
+        if rows is not None and (isinstance(value, dict) or any(isinstance(row, (list, dict)) for row in rows)):
+            table = rows
+        elif rows is not None:
+            plain = rows
+    return plain if table is None else table
 
 
 def _number(text: str) -> Decimal | str:

@@ -137,6 +137,7 @@ def table(*rows):
         ('<answer>{"data": [["a", 1.0], ["b", "1,000"]]}</answer>', 1),
         ('```json\n[["b", 1000], ["a", 1]]\n```', 1),
         ('It is {"note": 1} and [["a", "1"], ["b", 1000]] then {"x": 2}.', 1),
+        ('By [3]: {"data": [["a", 1], ["b", 1000]]}, see [1].', 1),
         ('<answer>[["a", 2]]</answer> no, <answer>[["a", 1], ["b", 1000]]</answer>', 1),
         # 1 common row of 3 in the union
         ('<answer>[["a", 1], ["b", 7]]</answer>', 1 / 3),
@@ -162,6 +163,7 @@ def test_table_cells_keep_their_type():
 def test_tables_that_are_none():
     assert score_response(table([1]), "I do not know").reason == "no_answer"
     assert score_response(table([1]), "[" * 100_000).reason == "no_answer"
+    assert score_response(table([1]), "[1," * 500 + "1," * 50_000).reason == "no_answer"
     assert score_response(record("iou", label="not json"), "[]").reason == "malformed_gold"
     assert score_response(record("iou", label='{"rows": []}'), "[]").reason == "malformed_gold"
 
