@@ -194,6 +194,19 @@ def test_mini_passages_are_verbatim_text_of_the_documents():
     assert all(16 <= APPROX.count(passage) <= 64 for passage in some)
 
 
+def test_topics_are_names_and_headings_are_no_part_of_a_passage(tmp_path):
+    sentence = "The {} falls on the quiet town in the long night of this cold winter, again and again."
+    for path, word in (("a/rain.rst", "rain"), ("a/snow.rst", "snow"), ("b/snow.rst", "hail")):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("Weather\n=======\n" + sentence.format(word), encoding="utf-8")
+    sources = passages.read_sources(str(tmp_path), APPROX, 64)
+    assert [(source.topic, source.passages) for source in sources] == [
+        ("rain", [sentence.format("rain")]),
+        ("a/snow", [sentence.format("snow")]),
+        ("b/snow", [sentence.format("hail")]),
+    ]
+
+
 def test_mini_goes_on_when_the_documents_run_out(tmp_path):
     for name in ("rain", "snow"):
         sentences = [f"The {name} number {i} falls on the quiet town in the long winter night." for i in range(6)]

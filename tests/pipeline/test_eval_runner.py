@@ -380,7 +380,10 @@ def test_buckets_are_ordered_by_size():
     samples = [sample(str(i), 1.0, "x", length=value) for i, value in enumerate(lengths)]
     tables = scorecard.by_bucket(samples, ["needles", "length"], seed=0)
     assert [entry["value"] for entry in tables["length"]] == ["512", "4k", "16k", "1m", ">1m"]
-    assert len(tables["needles x length"]) == 5
+    assert "needles x length" not in tables
+    samples[0]["needles"] = "4"
+    pairs = scorecard.by_bucket(samples, ["needles", "length"], seed=0)["needles x length"]
+    assert [entry["value"] for entry in pairs] == ["2 x 512", "2 x 4k", "2 x 1m", "2 x >1m", "4 x 16k"]
 
 
 def test_stored_generations_round_trip(tmp_path):

@@ -113,14 +113,14 @@ def _order(value: str) -> tuple[int, float, str]:
 
 
 def by_bucket(samples: Sequence[Sample], axes: Sequence[str], seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Aggregates per value of each axis, and per pair of values when there are two axes."""
+    """Aggregates per value of each axis, and per pair of values when there are two axes that both vary."""
     tables: dict[str, list[dict[str, Any]]] = {}
     for axis in axes:
         values = sorted({sample[axis] for sample in samples if sample.get(axis) is not None}, key=_order)
         tables[axis] = [
             {"value": value, **aggregate([s for s in samples if s.get(axis) == value], seed)} for value in values
         ]
-    if len(axes) == 2:
+    if len(axes) == 2 and all(len(tables[axis]) > 1 for axis in axes):
         first, second = axes
         pairs = {(s.get(first), s.get(second)) for s in samples if s.get(first) and s.get(second)}
         tables[f"{first} x {second}"] = [

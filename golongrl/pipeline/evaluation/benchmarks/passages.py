@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from golongrl.core.errors import DataError
 from golongrl.core.tokens import Tokenizer
@@ -13,6 +14,8 @@ SUFFIXES = (".txt", ".md", ".rst")
 # A document larger than this is read up to here: its first passages are more than any item needs.
 MAX_CHARACTERS = 2_000_000
 
+# A heading's underline parts the heading from the text that follows it.
+_RULE = re.compile(r"^[ \t]*([=\-~^*#+_])\1{2,}[ \t]*$", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])")
 
 
@@ -56,7 +59,7 @@ def split_passages(text: str, tokenizer: Tokenizer, limit: int) -> list[str]:
     Lines of a paragraph are joined; paragraphs that are mostly not letters (tables, underlines, code) are left out.
     """
     passages: dict[str, None] = {}
-    for paragraph in re.split(r"\n\s*\n", text):
+    for paragraph in re.split(r"\n\s*\n", _RULE.sub("\n", text)):
         joined = " ".join(paragraph.split())
         if not joined or sum(unicodedata.category(char)[0] == "L" for char in joined) < 0.6 * len(joined):
             continue
@@ -72,12 +75,18 @@ def split_passages(text: str, tokenizer: Tokenizer, limit: int) -> list[str]:
 
 
 def read_sources(data: str | None, tokenizer: Tokenizer, limit: int) -> list[Source]:
-    """Every document with at least one passage; a passage that two documents share belongs to the first."""
+    """Every document with at least one passage; a passage that two documents share belongs to the first.
+
+    The topic is the document's own name, with its folders only where several documents share the name.
+    """
+    documents = list(read_documents(data))
+    shared = Counter(PurePath(name).name for name, _ in documents)
     sources: list[Source] = []
     taken: set[str] = set()
-    for name, text in read_documents(data):
+    for name, text in documents:
         fresh = [passage for passage in split_passages(text, tokenizer, limit) if passage not in taken]
         taken.update(fresh)
+        own = PurePath(name).name
         if fresh:
-            sources.append(Source(re.sub(r"[\s_-]+", " ", name).strip(), fresh))
+            sources.append(Source(re.sub(r"[\s_-]+", " ", own if shared[own] == 1 else name).strip(), fresh))
     return sources
