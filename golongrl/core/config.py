@@ -61,12 +61,7 @@ def build(
 ) -> ConfigT:
     """Merge a TOML table, `--set` overrides and flags that were given (not None), in rising order, and check them."""
     merged = {**table, **(overrides or {}), **{k: v for k, v in (flags or {}).items() if v is not None}}
-    known = list(schema.model_fields)
-    for key in merged:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+    refuse_unknown_keys(schema, merged, where)
     try:
         return schema.model_validate(merged)
     except ValidationError as error:
@@ -75,6 +70,16 @@ def build(
             for e in error.errors()
         )
         raise ConfigError(f"{where}: {problems}") from error
+
+
+def refuse_unknown_keys(schema: type[Config], table: Mapping[str, Any], where: str) -> None:
+    """ConfigError naming the first key the schema does not have, and the likely intended one."""
+    known = list(schema.model_fields)
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
 
 
 def command_table(command: str, config: str | Path | None) -> tuple[dict[str, Any], str]:

@@ -4,17 +4,21 @@ import random
 from pathlib import Path
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.records import Record
 from golongrl.core.tasks import CAPABILITIES
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 WORDS = ("red", "blue", "green", "gold")
 GOLD = {
-    "T1": {"lock 1": "a", "lock 2": "d", "lock 3": "c", "lock 4": "b"},
-    "T3": {"bag 1": "a\nc", "bag 2": "b\nf", "bag 3": "d\ne", "bag 4": "a\ne"},
-    "T9": {"flag 1": "red gold", "flag 2": "blue red", "flag 3": "gold green", "flag 4": "green blue"},
+    "T1": ("lock", "d"),
+    "T3": ("bag", "a\nc"),
+    "T9": ("flag", "red gold"),
 }
+"""Capability -> (what its four questions ask about, their common answer)."""
+
+QUESTIONS = {capability: [f"{word} {number}" for number in range(1, 5)] for capability, (word, _) in GOLD.items()}
 
 
 def any_answer(capability: str, rng: random.Random) -> str:
@@ -29,9 +33,9 @@ def any_answer(capability: str, rng: random.Random) -> str:
 def records() -> list[Record]:
     """Twelve records on three metrics: em, f1 (graded) and rouge_l (graded)."""
     rows = []
-    for capability_id, golds in GOLD.items():
+    for capability_id, (_, answer) in GOLD.items():
         capability = CAPABILITIES[capability_id]
-        for question, answer in golds.items():
+        for question in QUESTIONS[capability_id]:
             truth = {"golden_label": answer} if capability.metric == "em" else {"doc_ids": answer.split("\n")}
             rows.append(
                 Record(
@@ -54,11 +58,12 @@ def records() -> list[Record]:
 
 def build_warm_model(folder: Path, steps: int = 300, seed: int = 0) -> Path:
     """The byte-level model after supervised steps on random well-formed answers."""
+    torch.set_num_threads(1)  # the model is too small for more
     build_byte_model(folder, seed=seed)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     rng = random.Random(seed)
-    questions = [(capability, question) for capability, golds in GOLD.items() for question in golds]
+    questions = [(capability, question) for capability in GOLD for question in QUESTIONS[capability]]
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(steps):
         texts, starts = [], []

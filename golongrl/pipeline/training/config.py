@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from golongrl.core.config import PROJECT_FILE, Config, build
+from golongrl.core.config import PROJECT_FILE, Config, build, refuse_unknown_keys
 from golongrl.core.errors import UsageError
 
 
@@ -140,6 +140,9 @@ def resolve(
     driver gets the CPU, one process and transformers rollouts.
     """
     merged = {**table, **overrides, **{key: value for key, value in flags.items() if value is not None}}
+    passed = {key.removeprefix("verl."): merged.pop(key) for key in list(merged) if key.startswith("verl.")}
+    merged["verl"] = {**flatten(merged.get("verl") or {}), **passed}
+    refuse_unknown_keys(TrainConfig, merged, where)
     missing = [name for name in ("model", "data") if not merged.get(name)]
     if missing:
         raise UsageError(
@@ -148,8 +151,6 @@ def resolve(
             + f", or set {' and '.join(missing)} in the [train] table of ./{PROJECT_FILE} "
             "(`golongrl build-dataset` and `golongrl demo` write one)"
         )
-    passed = {key.removeprefix("verl."): merged.pop(key) for key in list(merged) if key.startswith("verl.")}
-    merged["verl"] = {**flatten(merged.get("verl") or {}), **passed}
     if "device" not in merged and not has_nvidia_driver():
         merged["device"] = "cpu"
     if merged.get("device") == "cpu":

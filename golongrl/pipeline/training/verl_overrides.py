@@ -190,6 +190,8 @@ def environment(config: TrainConfig, out: Path) -> dict[str, str]:
         values["WANDB_MODE"] = "disabled"
     if config.device == "cpu":
         values["VERL_PLATFORM"] = "cpu"
+        # Trainer and rollout server take turns on the same cores; idle threads must not spin.
+        values["OMP_WAIT_POLICY"] = "PASSIVE"
         # verl registers its FSDP engine for accelerators only; this is its own override for other devices.
         values["VERL_ENGINE_DEVICE"] = "cuda"
         values["VERL_USE_EXTERNAL_MODULES"] = f"{PLUGIN}.cpu_platform,{PLUGIN}.rollout_registry"

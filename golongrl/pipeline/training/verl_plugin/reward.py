@@ -15,7 +15,7 @@ def compute_score(
     think: Think = "optional",
     **_: Any,
 ) -> dict[str, Any]:
-    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1) and reason.
+    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1), reason and record index.
 
     A rollout that could not be scored carries score 0 and scorable 0; the estimator leaves it out of every
     statistic and gives it advantage 0.
@@ -34,4 +34,5 @@ def compute_score(
         "task": record.metric,
         "scorable": 1.0 if scorable else 0.0,
         "reason": score.reason,
+        "index": int(info.get("index") or 0),
     }

@@ -68,6 +68,7 @@ class GolongTrainer(PPOTrainerSync):
                 f"{self.global_steps}/{place}",
                 step=self.global_steps,
                 prompt=key.rsplit("_", 2)[0],
+                index=info["index"],
                 task=info["task"],
                 reward=reward if info["scorable"] else None,
                 reason=info["reason"],
