@@ -6,7 +6,7 @@ import pytest
 from golongrl.core import chat
 from golongrl.core.config import build
 from golongrl.core.errors import ConfigError, DataError, RunConflictError, ServerError, UsageError
-from golongrl.pipeline.evaluation import grading, plan, runner, scorecard, template
+from golongrl.pipeline.evaluation import grading, plan, runner, scorecard
 from golongrl.pipeline.evaluation.config import EvalConfig
 
 
@@ -290,34 +290,6 @@ def model_folder(folder, template_text=None, **settings):
             json.dumps({"chat_template": template_text, "eos_token": "</s>"})
         )
     return folder
-
-
-TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}"
-
-
-def test_template_decides_about_thinking_and_prompt_size(tmp_path):
-    opens = template.read_template(model_folder(tmp_path / "a", TEMPLATE + "<assistant><think>\n"))
-    closes = template.read_template(model_folder(tmp_path / "b", TEMPLATE + "<assistant><think>\n\n</think>\n\n"))
-    assert template.detect_think(opens) == "required"
-    assert template.detect_think(closes) == "optional"
-    assert template.detect_think(template.read_template(model_folder(tmp_path / "c"))) == "optional"
-    # As in transformers, the template's own last line break is not part of the prompt.
-    assert template.render(opens, [{"role": "user", "content": "hi"}]) == "<user>hi</s><assistant><think>"
-
-
-def test_generation_blocks_of_training_templates_are_passed_through(tmp_path):
-    marked = "{% for m in messages %}{% generation %}[{{ m.content }}]{% endgeneration %}{% endfor %}"
-    found = template.read_template(model_folder(tmp_path / "a", marked))
-    assert template.render(found, [{"role": "user", "content": "hi"}]) == "[hi]"
-
-
-def test_template_errors_are_data_errors(tmp_path):
-    found = template.read_template(model_folder(tmp_path / "a", "{{ raise_exception('no system role') }}"))
-    with pytest.raises(DataError, match="no system role"):
-        template.detect_think(found)
-    unsafe = template.read_template(model_folder(tmp_path / "b", "{{ messages.__class__.__mro__ }}"))
-    with pytest.raises(DataError):
-        template.render(unsafe, [{"role": "user", "content": "hi"}])
 
 
 def test_model_length_includes_yarn(tmp_path):

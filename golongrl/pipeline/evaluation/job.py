@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import chat, runs, tokens
+from golongrl.core import chat, chat_template, runs, tokens
 from golongrl.core.errors import DataError, RunConflictError, UsageError
 from golongrl.core.store import content_key, file_sha256, storage_errors, write_json, write_text
-from golongrl.pipeline.evaluation import benchmarks, template
+from golongrl.pipeline.evaluation import benchmarks
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.mrcr import data_files
 from golongrl.pipeline.evaluation.benchmarks.passages import read_documents
@@ -80,7 +80,7 @@ def prepare(config: EvalConfig, name: str, model: Model, known_length: int | Non
     responses = read_responses(config.responses) if config.responses is not None else None
 
     def count_prompt(messages: list[dict[str, str]]) -> int:
-        return template.prompt_tokens(model.tokenizer, messages, model.template)
+        return chat_template.prompt_tokens(model.tokenizer, messages, model.template)
 
     if responses is not None and config.data is None and carries_items(responses, bench):
         items = items_of(responses, bench)

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from golongrl.core import chat, tokens
+from golongrl.core import chat, chat_template, tokens
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key
-from golongrl.pipeline.evaluation import template
 from golongrl.pipeline.evaluation.config import RECIPE_INPUT, RECIPE_OUTPUT, EvalConfig
 
 _EDGE = 1 << 20
@@ -97,7 +96,7 @@ def describe_model(config: EvalConfig) -> Model:
     name = config.tokenizer
     if name is None:
         name = str(folder) if folder is not None and (folder / "tokenizer.json").is_file() else tokens.APPROX
-    found = template.read_template(folder) if folder is not None else None
+    found = chat_template.read_template(folder) if folder is not None else None
     label = folder.name if folder is not None else config.model or Path(config.responses or "responses").stem
     return Model(
         name=label,
@@ -105,7 +104,7 @@ def describe_model(config: EvalConfig) -> Model:
         folder=folder,
         tokenizer=tokens.load(name),
         template=found,
-        think=template.detect_think(found) if config.think == "auto" else config.think,
+        think=chat_template.detect_think(found) if config.think == "auto" else config.think,
     )
 
 

@@ -152,7 +152,6 @@ def _megatron(config: TrainConfig) -> dict[str, Any]:
         f"{megatron}.expert_model_parallel_size": config.expert_parallel,
         f"{megatron}.param_offload": config.offload,
         f"{megatron}.optimizer_offload": config.offload,
-        f"{megatron}.grad_offload": config.offload,
     }
 
 
