@@ -32,6 +32,7 @@ prompts_per_batch = 6
 rollouts_per_prompt = 16
 max_prompt_tokens = 64
 max_response_tokens = 16
+micro_batch_tokens = 2048
 learning_rate = 1e-3
 warmup_steps = 0
 weight_decay = 0.0

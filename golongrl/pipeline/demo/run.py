@@ -33,11 +33,6 @@ prompts_per_batch = 4
 rollouts_per_prompt = 4
 max_prompt_tokens = 576
 max_response_tokens = 64
-
-# One sequence at a time through the model: several at once want more than 12 GiB.
-[train.verl]
-"actor_rollout_ref.actor.ppo_max_token_len_per_gpu" = 640
-"actor_rollout_ref.rollout.log_prob_max_token_len_per_gpu" = 640
 """
 
 

