@@ -77,8 +77,8 @@ def test_verl_settings_pass_through_nested_or_dotted():
     )
     assert config.verl == {"trainer.balance_batch": False, "data.shuffle": False}
     values = verl_overrides.settings(config, launch.Path("out"), "optional")
-    assert values["data.shuffle"] is False
-    assert values["trainer.balance_batch"] is False
+    assert values["++data.shuffle"] is False
+    assert values["++trainer.balance_batch"] is False
 
 
 @pytest.mark.parametrize(

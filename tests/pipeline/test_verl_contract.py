@@ -4,15 +4,19 @@ Cluster-sized SGLang configurations pass verl's own validator, and verl's real d
 and rollout-correction code run with our reward and estimator.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from golongrl.core.byte_model import build_byte_model
+from golongrl.core.config import command_table
 from golongrl.core.records import Record, write_parquet
 from golongrl.pipeline.training import verl_overrides
-from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.config import TrainConfig, resolve
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LONG_PROMPT = 163_840
 
 
@@ -46,38 +50,51 @@ def composed(config: TrainConfig, out):
 
 
 def cluster(model, data, **changes) -> TrainConfig:
-    """16 x 8 GPUs, SGLang, 160K prompts."""
-    return TrainConfig(model=str(model), data=str(data), nodes=16, rollout_tensor_parallel=8, **changes)
+    """16 x 8 GPUs, SGLang, 160K prompts, FSDP2 with sequences split over four GPUs."""
+    return TrainConfig(
+        model=str(model),
+        data=str(data),
+        nodes=16,
+        rollout_tensor_parallel=8,
+        context_parallel=4,
+        offload=True,
+        **changes,
+    )
 
 
-@pytest.mark.parametrize(
-    "parallel",
-    [
-        {"engine": "fsdp", "context_parallel": 4, "offload": True},
-        {"engine": "megatron", "tensor_parallel": 8, "context_parallel": 8, "offload": True},
-        {"engine": "megatron", "tensor_parallel": 4, "context_parallel": 8, "expert_parallel": 4, "offload": True},
-    ],
-    ids=["fsdp-sp4", "megatron-tp8-cp8", "megatron-tp4-cp8-ep4"],
-)
-def test_a_cluster_configuration_with_160k_prompts_passes_verls_validator(model, data, tmp_path, parallel):
+def check_cluster(config, out):
+    """Compose, validate and convert a configuration; returns it."""
     from verl.utils.config import omega_conf_to_dataclass
 
-    config = composed(cluster(model, data, **parallel), tmp_path / "a run")
-    rollout, actor = config.actor_rollout_ref.rollout, config.actor_rollout_ref.actor
-    assert config.data.max_prompt_length == LONG_PROMPT
+    tree = composed(config, out)
+    rollout = tree.actor_rollout_ref.rollout
+    assert tree.data.max_prompt_length == LONG_PROMPT
     assert rollout.name == "sglang"
     assert rollout.max_model_len == LONG_PROMPT + 16_384
     assert rollout.engine_kwargs.sglang.context_length == rollout.max_model_len
-    assert actor.ppo_mini_batch_size == 128
-    assert config.trainer.nnodes * config.trainer.n_gpus_per_node == 128
-    if parallel["engine"] == "fsdp":
-        assert actor.strategy == "fsdp2"
-        assert actor.fsdp_config.ulysses_sequence_parallel_size == 4
-    else:
-        assert actor.megatron.tensor_model_parallel_size == parallel["tensor_parallel"]
-        assert actor.megatron.context_parallel_size == 8
-    for part in (rollout, config.algorithm):
+    assert tree.actor_rollout_ref.actor.ppo_mini_batch_size == 128
+    assert tree.trainer.nnodes * tree.trainer.n_gpus_per_node == 128
+    for part in (rollout, tree.algorithm):
         assert omega_conf_to_dataclass(part) is not None
+    return tree
+
+
+def test_an_fsdp_cluster_with_160k_prompts_passes_verls_validator(model, data, tmp_path):
+    actor = check_cluster(cluster(model, data), tmp_path / "a run").actor_rollout_ref.actor
+    assert actor.strategy == "fsdp2"
+    assert actor.fsdp_config.ulysses_sequence_parallel_size == 4
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_megatron_examples_with_160k_prompts_pass_verls_validator(model, data, tmp_path, example):
+    table, where = command_table("train", example)
+    config = resolve(table, {}, {"model": str(model), "data": str(data)}, where)
+    tree = check_cluster(config, tmp_path / "a run")
+    megatron = tree.actor_rollout_ref.actor.megatron
+    assert megatron.tensor_model_parallel_size == table["tensor_parallel"]
+    assert megatron.context_parallel_size == 8
+    assert tree.ray_kwargs.ray_init.address == "auto"
+    assert "rollout_registry" in tree.ray_kwargs.ray_init.runtime_env.env_vars.VERL_USE_EXTERNAL_MODULES
 
 
 def test_paths_with_spaces_and_quotes_survive_hydra(model, data, tmp_path):

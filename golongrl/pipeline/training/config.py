@@ -33,6 +33,8 @@ class TrainConfig(Config):
     """Machines."""
     gpus_per_node: int = Field(8, ge=1)
     """GPUs per machine; on a CPU the number of training processes."""
+    ray_address: str | None = None
+    """Ray cluster to join, "auto" or a URL; None starts one on this machine."""
     tensor_parallel: int = Field(1, ge=1)
     """Tensor parallel size of training (Megatron only)."""
     context_parallel: int = Field(1, ge=1)
@@ -66,7 +68,7 @@ class TrainConfig(Config):
     """Whether an answer needs a closed think block; `template` reads it off the model's chat template."""
 
     micro_batch_tokens: int | None = Field(None, ge=1)
-    """Most tokens that go through the model at once in one process; None is one prompt and response at full length."""
+    """Most tokens that go through the model at once in one process; None is one sequence of full length."""
 
     learning_rate: float = Field(2e-6, gt=0)
     """Peak learning rate (AdamW)."""

@@ -65,9 +65,15 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
     values |= _megatron(config) if config.engine == "megatron" else _fsdp(config)
     if cpu:
         values |= _cpu(config)
+    if config.ray_address:
+        values["+ray_kwargs.ray_init.address"] = config.ray_address
+        # Workers on other machines do not inherit this process's environment.
+        values["+ray_kwargs.ray_init.runtime_env.env_vars"] = environment(config, out)
     for path, value in config.verl.items():
+        values.pop(path, None)
         values.pop("+" + path, None)
-        values[path] = value
+        # "++" sets a key whether or not verl's tree has it.
+        values["++" + path] = value
     return values
 
 
@@ -193,7 +199,8 @@ def environment(config: TrainConfig, out: Path) -> dict[str, str]:
         values["VERL_PLATFORM"] = "cpu"
         # Trainer and rollout server take turns on the same cores; idle threads must not spin.
         values["OMP_WAIT_POLICY"] = "PASSIVE"
-        values |= _private_ray()
+        if config.ray_address is None:
+            values |= _private_ray()
         # verl registers its FSDP engine for accelerators only; this is its own override for other devices.
         values["VERL_ENGINE_DEVICE"] = "cuda"
         values["VERL_USE_EXTERNAL_MODULES"] = f"{PLUGIN}.cpu_platform,{PLUGIN}.rollout_registry"
