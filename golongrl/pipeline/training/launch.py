@@ -1,16 +1,14 @@
 """Start or resume a training run: run folder, worker process, live steps, results."""
 
-import contextlib
-import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from golongrl.core.errors import CheckFailedError, RunConflictError
-from golongrl.core.runs import open_run
+from golongrl.core.errors import CheckFailedError
+from golongrl.core.runs import only_writer, open_run
 from golongrl.core.store import file_sha256, write_json
 from golongrl.pipeline.training import preflight, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
@@ -78,7 +76,7 @@ def train(
     out = out.absolute()
     inputs = {path: file_sha256(path) for path in (config.data, config.val_data) if path}
     run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh)
-    with _sole_user(out):
+    with only_writer(out, "train"):
         started = time.monotonic()
         resumed_from = latest_checkpoint(out)[0]
         if not run.finished:
@@ -134,16 +132,3 @@ def latest_checkpoint(out: Path) -> tuple[int, Path | None]:
         return 0, None
     step = int(tracker.read_text(encoding="utf-8").strip())
     return step, out / "checkpoints" / f"global_step_{step}" / "actor" / "huggingface"
-
-
-@contextlib.contextmanager
-def _sole_user(out: Path) -> Iterator[None]:
-    """Refuse a second process in the same run folder; the lock ends with this process, however it ends."""
-    with open(out / ".lock", "w", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunConflictError(
-                f"another process is training in {out}; wait for it or choose another --out"
-            ) from error
-        yield

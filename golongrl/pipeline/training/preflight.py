@@ -10,7 +10,7 @@ from golongrl.core import chat_template
 from golongrl.core.errors import ConfigError, DataError, MissingPackageError
 from golongrl.core.records import Record, read_records
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.rewards import REWARDS
+from golongrl.rewards import REWARDS, gold_response, score_response
 
 NEEDED = {
     "transformers": ("verl", "torch", "ray", "transfer_queue", "cachetools"),
@@ -63,6 +63,15 @@ def _check_record(record: Record, where: str) -> None:
         raise DataError(
             f"{where}: metric {record.metric!r} has no reward here (there are {', '.join(REWARDS)}); "
             "leave these rows out"
+        )
+    try:
+        score = score_response(record, gold_response(record), think="optional")
+    except DataError as error:
+        raise DataError(f"{where}, field reward_model.ground_truth: {error}; mend or remove the row") from error
+    if score.value is None:
+        raise DataError(
+            f"{where}, field reward_model.ground_truth: {score.details.get('problem') or score.reason}; "
+            "mend or remove the row"
         )
 
 

@@ -197,7 +197,18 @@ def environment(config: TrainConfig, out: Path) -> dict[str, str]:
         values["WANDB_MODE"] = "disabled"
     if config.device == "cpu":
         values["VERL_PLATFORM"] = "cpu"
-        # Trainer and rollout server take turns on the same cores; idle threads must not spin.
+        # Ray gives each worker one thread and a low priority. Trainer and rollout server take turns on the same
+        # cores, so each gets its share of all of them, and idle threads must not spin.
+        values["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // config.gpus_per_node))
+        values["RAY_worker_niceness"] = "0"
+        # Keep freed memory: giving every large tensor back to the system and faulting it in anew costs more than
+        # the arithmetic.
+        values |= {
+            "MALLOC_ARENA_MAX": "1",
+            "MALLOC_MMAP_MAX_": "0",
+            "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
+            "MALLOC_TOP_PAD_": str(256 << 20),
+        }
         values["OMP_WAIT_POLICY"] = "PASSIVE"
         if config.ray_address is None:
             values |= _private_ray()
