@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.config import PROJECT_FILE
-from golongrl.core.errors import StorageError, UsageError
+from golongrl.core.errors import UsageError
+from golongrl.core.runs import only_writer, set_aside
 from golongrl.core.store import storage_errors, write_text
 from golongrl.pipeline.demo import smollm2, sources
 from golongrl.pipeline.demo.stages import Stage, StageResult, run_stages
@@ -33,6 +34,7 @@ prompts_per_batch = 4
 rollouts_per_prompt = 4
 max_prompt_tokens = 576
 max_response_tokens = 64
+dump_rollouts = true
 """
 
 
@@ -63,7 +65,8 @@ def run_demo(out: str | Path = "demo-out", *, fresh: bool = False, say: Callable
     if not (folder / PROJECT_FILE).exists():
         write_text(folder / PROJECT_FILE, project_settings(model))
     again = f"`golongrl demo --out {out}`" if str(out) != "demo-out" else "`golongrl demo`"
-    results = run_stages(demo_stages(folder, model), folder, say=say, again=again)
+    with only_writer(folder, "demo"):
+        results = run_stages(demo_stages(folder, model), folder, say=say, again=again)
     return DemoReport(folder, model, tuple(results), tables(folder, CHECKPOINT, results))
 
 
@@ -75,15 +78,9 @@ def prepare_folder(folder: Path, fresh: bool, say: Callable[[str], None]) -> Non
         if not (folder / "stages.jsonl").exists() and not (folder / PROJECT_FILE).exists():
             raise UsageError(f"{folder} is not empty and no demo ran there; choose another --out")
         if fresh:
-            number = 1
-            while (aside := folder.with_name(f"{folder.name}.old-{number}")).exists():
-                number += 1
-            folder.rename(aside)
-            say(f"the earlier demo is now {aside}")
+            say(f"the earlier demo is now {set_aside(folder)}")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if not folder.is_dir():
-        raise StorageError(f"cannot create {folder}; choose another --out folder")
 
 
 def project_settings(model: Path) -> str:
