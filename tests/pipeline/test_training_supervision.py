@@ -12,7 +12,7 @@ import pytest
 
 from golongrl.core.errors import CheckFailedError, StorageError
 from golongrl.pipeline.training.metrics import first_and_last, read_steps
-from golongrl.pipeline.training.supervise import RUN_VARIABLE, run_worker
+from golongrl.pipeline.training.supervise import RUN_VARIABLE, clear_dead_sessions, run_worker
 
 
 def worker(tmp_path, code: str) -> list[str]:
@@ -108,3 +108,15 @@ def test_first_and_last_steps_are_averaged_per_task(tmp_path):
             handle.write(json.dumps({"key": step, "step": step, "metrics": {f"task/{task}/reward": reward}}) + "\n")
     rewards = first_and_last(read_steps(tmp_path), 2)
     assert rewards == {"em": (pytest.approx(0.1), pytest.approx(0.8)), "f1": (0.5, 0.5)}
+
+
+def test_files_of_ray_clusters_that_are_gone_are_removed(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        (tmp_path / f"session_2026-11-23_18-21-43_944702_{pid}" / "logs").mkdir(parents=True)
+    (tmp_path / "session_latest").symlink_to(tmp_path)
+    (tmp_path / "kept").mkdir()
+    clear_dead_sessions(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["kept", f"session_2026-11-23_18-21-43_944702_{os.getpid()}", "session_latest"]

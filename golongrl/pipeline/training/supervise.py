@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from golongrl.core import watchdog
+from golongrl.core.cache import cache_folder
 from golongrl.core.errors import CheckFailedError, GolongrlError, StorageError
 from golongrl.core.servers import log_tail
 from golongrl.core.store import storage_errors
@@ -61,6 +63,7 @@ def run_worker(
             process.stdin.close()
         process.wait()
         end_leftovers(out)
+        clear_dead_sessions(cache_folder() / "ray")
     if process.returncode != 0:
         raise failure(process.returncode, log, log_start)
 
@@ -132,3 +135,16 @@ def end_leftovers(out: Path) -> None:
                 process.kill()
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
+
+
+def clear_dead_sessions(folder: Path) -> None:
+    """Remove the files of local Ray clusters whose driver is gone; Ray itself keeps them for ever.
+
+    A session folder is named session_DATE_TIME_MICROSECONDS_PID after its driver.
+    """
+    import psutil
+
+    for session in folder.glob("session_*_*_*_*"):
+        pid = session.name.rpartition("_")[2]
+        if pid.isdigit() and not session.is_symlink() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(session, ignore_errors=True)
