@@ -41,6 +41,15 @@ def error_boundary(command: Callable[..., Any]) -> Callable[..., Any]:
             print(f"golongrl: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
         except OSError as error:
+            from golongrl.core.store import NO_SPACE
+
+            if error.errno in NO_SPACE and not os.environ.get("GOLONGRL_DEBUG"):
+                print(
+                    f"golongrl: no space left while writing {error.filename or 'the output'}; free some space and "
+                    "run the same command again, finished work is kept",
+                    file=sys.stderr,
+                )
+                raise typer.Exit(3) from error
             # Only what names a file is something a person can mend; anything else keeps its traceback.
             if os.environ.get("GOLONGRL_DEBUG") or not error.filename:
                 raise

@@ -9,10 +9,20 @@ from golongrl.cli.options import Json, Out, Seed
 
 
 def verify_rewards(
-    data: Annotated[Path, typer.Argument(help="Dataset to check (.parquet or .jsonl).", show_default=False)],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Dataset to check (.parquet or .jsonl).", show_default=False)
+    ],
     responses: Annotated[
         Path | None, typer.Option("--responses", help="JSONL of {id, response} to score as well.")
     ] = None,
+    think: Annotated[
+        str,
+        typer.Option(
+            "--think",
+            metavar="required|optional|auto",
+            help="Whether a response needs a closed thinking block; auto: only one that opens a block.",
+        ),
+    ] = "optional",
     sample: Annotated[int | None, typer.Option("--sample", min=1, help="Check only this many rows.")] = None,
     probes: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Run the attack catalogue besides the gold check.")
@@ -34,6 +44,7 @@ def verify_rewards(
         report = audit(
             data,
             responses=responses,
+            think=think,
             sample=sample,
             probes=probes,
             out=folder,
@@ -72,6 +83,12 @@ def show(report) -> None:
         console.say(f"unscorable: {count} rows, {reason}")
     for failure in [f for f in report.failures if f["check"] != "probe"][:5]:
         console.say(f"{failure['check']}, row {failure['row']}: {failure['problem']}")
+    scored, unscorable = report.response_counts
+    if scored or unscorable:
+        console.say(
+            f"responses: {scored} scored, {unscorable} unscorable; "
+            f"{report.rows_without_response} rows without a response, {report.unmatched_responses} ids without a row"
+        )
     verdict = "passed" if report.passed else "failed"
     console.say(
         f"{verdict}: {report.checked} of {report.rows} rows, {report.gold_failures} gold answers below 1, "

@@ -236,6 +236,8 @@ def _arrow_schema():
                         ("licence", texts),
                         ("evidence", evidence),
                         ("generator", text),
+                        ("strict_prefix", text),
+                        ("relevance", arrow.list_(arrow.float64())),
                         ("verifier_votes", arrow.list_(arrow.float64())),
                         ("pass_rate", arrow.float64()),
                         ("difficulty", text),

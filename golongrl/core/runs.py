@@ -1,12 +1,14 @@
 """Run folders: what was asked (config.json), with what (manifest.json), and safe resuming."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import json
 import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,39 @@ def _read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def set_aside(folder: Path) -> Path:
+    """Rename a folder to the first free sibling `NAME.old-N`, so that nothing is deleted; returns its new place.
+
+    Raises RunConflictError when the working folder lies in it.
+    """
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise RunConflictError(
+            f"{folder} cannot be set aside because it holds the working folder; name another --out, or call from "
+            "another folder"
+        )
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.old-{number}")).exists():
+        number += 1
+    with storage_errors(folder):
+        folder.rename(aside)
+    return aside
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path, command: str) -> Iterator[None]:
+    """Hold the folder's lock; RunConflictError when another process has it. The lock ends with this process."""
+    with storage_errors(folder):
+        handle = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115  closed below
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunConflictError(
+                f"another golongrl {command} is writing to {folder}; wait for it, or choose another --out"
+            ) from error
+        yield
+
+
 def open_run(
     folder: str | Path,
     config: Mapping[str, Any],
@@ -94,15 +129,7 @@ def open_run(
     if root.exists() and not root.is_dir():
         raise RunConflictError(f"--out {root} is a file; choose a folder")
     if fresh and root.exists() and any(root.iterdir()):
-        if Path.cwd().is_relative_to(root.resolve()):
-            raise RunConflictError(
-                f"--fresh cannot set aside {root}, which holds the working folder; name another --out"
-            )
-        number = 1
-        while (aside := root.with_name(f"{root.name}.old-{number}")).exists():
-            number += 1
-        with storage_errors(root):
-            root.rename(aside)
+        set_aside(root)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": dict(inputs or {})}

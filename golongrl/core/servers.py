@@ -71,8 +71,8 @@ class Server:
         code = self.process.poll()
         if code is not None:
             raise ServerError(
-                f"the {self.engine} server ended with exit code {code}; "
-                f"last lines of {self.log}:\n{log_tail(self.log)}"
+                f"the {self.engine} server ended with exit code {code}; finished work is kept: mend what its log "
+                f"says and run the same command again. Last lines of {self.log}:\n{log_tail(self.log)}"
             )
 
 
@@ -150,8 +150,8 @@ def running(
             waited = time.monotonic() - started
             if waited > timeout:
                 raise ServerError(
-                    f"the {engine} server was not healthy after {timeout:.0f} s; "
-                    f"last lines of {log}:\n{log_tail(log)}"
+                    f"the {engine} server was not healthy after {timeout:.0f} s; mend what its log says and run the "
+                    f"same command again. Last lines of {log}:\n{log_tail(log)}"
                 )
             if on_wait is not None and waited - told >= 1.0:
                 told = waited

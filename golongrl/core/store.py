@@ -84,17 +84,24 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
         for number, line in enumerate(handle, 1):
             if not line.strip():
                 continue
-            try:
-                value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path} line {number} is not UTF-8 (byte {error.start} of the line); convert the file to UTF-8"
-                ) from error
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
-            if not isinstance(value, dict):
-                raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
-            yield number, value
+            yield number, parse_line(line, number, path)
+
+
+def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """One line of a JSONL file as an object; DataError names file, line and problem."""
+    try:
+        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} line {number} is not UTF-8 (byte {error.start} of the line); convert the file to UTF-8"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
+    except RecursionError as error:
+        raise DataError(f"{path} line {number} is nested too deeply to read; mend or remove it") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
+    return value
 
 
 class Journal:

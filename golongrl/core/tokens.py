@@ -91,6 +91,15 @@ def load(name: str) -> Tokenizer:
     return FastTokenizer(name, _read_backend(tokenizers, Path(file)))
 
 
+def label(name: str) -> str:
+    """How data and results name a tokenizer: a path by its model folder's name, so that no path of this machine
+    travels; a hub id or "approx" as it is."""
+    path = Path(name).expanduser()
+    if not path.exists():
+        return name
+    return (path if path.is_dir() else path.parent).resolve().name
+
+
 def _read_backend(tokenizers: Any, path: Path) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
-from golongrl.core.errors import DataError
+from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Record, Score, existing_file, parse_record
 from golongrl.core.store import file_sha256
+from golongrl.core.text import Think
 from golongrl.rewards import REWARDS, score_response
 from golongrl.rewards.audit_files import AuditFiles, read_responses, read_tolerant
 from golongrl.rewards.gold import gold_response
@@ -67,6 +68,12 @@ class AuditReport:
         return [result for result in self.probes if result.verdict != "ok"]
 
     @property
+    def response_counts(self) -> tuple[int, int]:
+        """How many given responses were scored, and how many could not be."""
+        scored = sum(count.responses for count in self.metrics.values())
+        return scored, sum(sum(count.reasons.values()) for count in self.metrics.values()) - scored
+
+    @property
     def passed(self) -> bool:
         """Whether every check of the audit held, on at least one row."""
         return bool(self.metrics) and not (self.gold_failures or self.bad_rows or self.exploited)
@@ -86,6 +93,7 @@ def audit(
     path: str | Path,
     *,
     responses: str | Path | None = None,
+    think: str = "optional",
     sample: int | None = None,
     probes: bool = True,
     out: str | Path | None = None,
@@ -96,10 +104,14 @@ def audit(
 
     Each gold answer must score 1 and an empty response 0 under the record's own metric; with `probes` the attack
     catalogue runs as well. `responses` is a JSONL file of {id, response} that is scored too, joined on
-    `extra_info.index` or else the row number from 1; an id may come several times. `sample` checks that many rows
-    drawn with `seed`. With `out`, writes audit.json, failures.jsonl, report.html and, with responses, samples.jsonl
-    there. `progress` is called with the number of rows finished since the last call.
+    `extra_info.index` or else the row number from 1; an id may come several times. `think` says how responses are
+    read (see `score_response`): "required" for a model whose chat template opens the thinking block in the prompt,
+    because there an answer cut off in mid-thought shows no tag at all. `sample` checks that many rows drawn with
+    `seed`. With `out`, writes audit.json, failures.jsonl, report.html and, with responses, samples.jsonl there.
+    `progress` is called with the number of rows finished since the last call.
     """
+    if think not in get_args(Think):
+        raise UsageError(f"--think {think!r}: expected one of {', '.join(get_args(Think))}")
     found = existing_file(path, "data file")
     total = sum(1 for _ in read_tolerant(found))
     if not total:
@@ -117,7 +129,7 @@ def audit(
                     given.pop(_identity(row.get("extra_info"), number), None)
                 continue
             report.checked += 1
-            for failure in _check_row(report, tallies, row, number, given, probes, files):
+            for failure in _check_row(report, tallies, row, number, given, cast(Think, think), probes, files):
                 files.failure(failure)
                 report.failures.append(failure)
             if progress:
@@ -144,6 +156,7 @@ def _check_row(
     row: dict[str, Any] | DataError,
     number: int,
     given: dict[str, list[str]],
+    think: Think,
     probes: bool,
     files: "AuditFiles",
 ) -> Iterator[dict[str, Any]]:
@@ -185,7 +198,7 @@ def _check_row(
     answers = given.pop(identity, [])
     report.rows_without_response += not answers
     for repeat, answer in enumerate(answers):
-        score = score_response(record, answer)
+        score = score_response(record, answer, think=think)
         _count_response(count, score)
         files.sample(
             {

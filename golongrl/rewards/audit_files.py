@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 from golongrl.core import report as html
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import existing_file, read_rows
-from golongrl.core.store import atomic_path, read_jsonl, storage_errors, write_json
+from golongrl.core.store import atomic_path, parse_line, read_jsonl, storage_errors, write_json
 
 if TYPE_CHECKING:
     from golongrl.rewards.audit import AuditReport
@@ -27,14 +27,9 @@ def read_tolerant(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8"))
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-                yield number, DataError(f"{path} row {number}: not a line of JSON ({error}); mend or remove it")
-                continue
-            if isinstance(row, dict):
-                yield number, row
-            else:
-                yield number, DataError(f"{path} row {number}: a JSON {type(row).__name__}, expected an object")
+                yield number, parse_line(line, number, path)
+            except DataError as error:
+                yield number, error
 
 
 def read_responses(path: str | Path) -> dict[str, list[str]]:

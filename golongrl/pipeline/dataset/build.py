@@ -13,7 +13,7 @@ from golongrl.core import tokens
 from golongrl.core.documents import Document
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.records import Record, write_parquet
-from golongrl.core.runs import Run, open_run
+from golongrl.core.runs import Run, only_writer, open_run
 from golongrl.core.store import Journal, atomic_path, content_key, write_json
 from golongrl.pipeline.dataset import card
 from golongrl.pipeline.dataset.assign import Assignment, assign, split
@@ -67,14 +67,15 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
     documents = collection.documents
     assignment = assign(documents, config.capabilities)
     held_out = split(documents, assignment, config.val_share, config.seed)
-    with Journal(run.path("construct.jsonl")) as journal:
-        bench = Bench(Corpus(documents, tokenizer), config, journal, Seen())
-        val, train = _both_sides(bench, assignment, held_out, progress)
-    if not train.records:
-        raise CheckFailedError(_nothing_built(collection, train))
-    facts = _facts(config, collection, assignment, held_out, train, val)
-    notes = _write(run, config, out, facts, documents, _ordered(train.records, config.seed, 0), val.records)
-    run.finish(train=facts["train"], val=facts["val"])
+    with only_writer(run.folder, "build-dataset"):
+        with Journal(run.path("construct.jsonl")) as journal:
+            bench = Bench(Corpus(documents, tokenizer), config, journal, Seen())
+            val, train = _both_sides(bench, assignment, held_out, progress)
+        if not train.records:
+            raise CheckFailedError(_nothing_built(collection, train))
+        facts = _facts(config, collection, assignment, held_out, train, val)
+        notes = _write(run, config, out, facts, documents, _ordered(train.records, config.seed, 0), val.records)
+        run.finish(train=facts["train"], val=facts["val"])
     return BuildReport(out, facts, resumed=run.resumed, notes=notes)
 
 

@@ -223,7 +223,7 @@ def _construct(
         if isinstance(context, Unfit):
             unfit[context.reason] += 1
             continue
-        record = _record(candidate, context, form, corpus.tokenizer.name)
+        record = _record(candidate, context, form, tokens.label(corpus.tokenizer.name))
         reason = fault(record, candidate, corpus.by_sha)
         if reason is None:
             return record, dict(unfit), {}

@@ -18,6 +18,7 @@ from typing import Any
 
 from golongrl import __version__
 from golongrl.core.errors import CheckFailedError, DataError
+from golongrl.core.runs import set_aside
 from golongrl.core.store import Journal, content_key, file_sha256
 
 GOLONGRL = (sys.executable, "-m", "golongrl.cli.app")
@@ -148,10 +149,7 @@ def _set_aside(stage: Stage, folder: Path, say: Callable[[str], None]) -> None:
     """Rename what an earlier run with other inputs left; an interrupted one with the same is resumed."""
     if not stage.folder or not (folder / stage.folder).exists():
         return
-    number = 1
-    while (aside := folder / f"{stage.folder}.old-{number}").exists():
-        number += 1
-    (folder / stage.folder).rename(aside)
+    aside = set_aside(folder / stage.folder)
     say(f"{stage.name}: its inputs changed, the earlier result is now {aside.name}/")
 
 

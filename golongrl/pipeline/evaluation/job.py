@@ -1,16 +1,13 @@
 """One benchmark of one run: its items, its run folder, and which generation belongs to which item."""
 
-import contextlib
-import fcntl
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from golongrl.core import chat, chat_template, runs, tokens
-from golongrl.core.errors import DataError, RunConflictError, UsageError
-from golongrl.core.store import content_key, file_sha256, storage_errors, write_json, write_text
+from golongrl.core.errors import DataError, UsageError
+from golongrl.core.store import content_key, file_sha256, write_json, write_text
 from golongrl.pipeline.evaluation import benchmarks
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.mrcr import data_files
@@ -156,16 +153,3 @@ def open_folder(config: EvalConfig, job: BenchJob) -> runs.Run:
         rows: dict[str, dict[str, Any]] = {s.item.id: job.bench.as_row(s.item) for s in job.slots}
         write_text(run.path("items.jsonl"), "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows.values()))
     return run
-
-
-@contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the run folder's lock; RunConflictError when another process has it. It ends with the process."""
-    with storage_errors(folder), open(folder / ".lock", "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunConflictError(
-                f"another golongrl eval is writing to {folder}; wait for it, or choose another --out"
-            ) from error
-        yield

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from golongrl.core import chat, servers
+from golongrl.core import chat, servers, tokens
 from golongrl.core.errors import UsageError
+from golongrl.core.runs import only_writer
 from golongrl.core.store import Journal, write_json, write_text
 from golongrl.pipeline.evaluation import benchmarks, grading, job, plan, scorecard
 from golongrl.pipeline.evaluation.config import EvalConfig
@@ -54,7 +55,7 @@ def evaluate(config: EvalConfig, progress: Progress = silent, say: Say = lambda 
         opened = []
         for bench_job in jobs:
             run = job.open_folder(config, bench_job)
-            stack.enter_context(job.only_writer(run.folder))
+            stack.enter_context(only_writer(run.folder, "eval"))
             opened.append((bench_job, run, stack.enter_context(Journal(run.path("generations.jsonl")))))
         owed = [sum(_is_owed(journal, request, model) for request in j.requests) for j, _, journal in opened]
         if sum(owed) and not config.rescore:
@@ -95,7 +96,7 @@ def describe(config: EvalConfig, progress: Progress = silent, say: Say = lambda 
             "input_tokens": sum(request.n_tokens for request in j.requests),
             "output_tokens_at_most": len(j.requests) * j.limits.max_output,
             **j.limits.as_json(),
-            "tokenizer": Path(model.tokenizer.name).name,
+            "tokenizer": tokens.label(model.tokenizer.name),
             "think": model.think,
         }
         for j in jobs
@@ -272,7 +273,7 @@ def _settings(config: EvalConfig, bench_job: job.BenchJob) -> dict[str, Any]:
     asked = config.identity(bench_job.bench.name)
     for name in ("bench", "model", "engine"):
         asked.pop(name)
-    tokenizer = Path(bench_job.model.tokenizer.name).name
+    tokenizer = tokens.label(bench_job.model.tokenizer.name)
     effective = {**bench_job.limits.as_json(), "think": bench_job.model.think, "tokenizer": tokenizer}
     if bench_job.responses is not None:
         for name in ("temperature", "top_p", "max_input", "max_output", "max_model_len", "repeats"):
