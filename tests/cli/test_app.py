@@ -189,6 +189,24 @@ def test_errors_become_a_message_and_an_exit_code(error, code, line, capsys, mon
     assert err.startswith(line)
 
 
+def test_a_full_disk_behind_stdout_is_one_message(tmp_path):
+    row = {
+        "data_source": "EM",
+        "prompt": [{"role": "user", "content": "?"}],
+        "reward_model": {"ground_truth": {"golden_label": "4"}},
+    }
+    (tmp_path / "data.jsonl").write_text(json.dumps(row) + "\n")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "golongrl.cli.app", "verify-rewards", "data.jsonl", "--json"],
+            **{"cwd": tmp_path, "stdout": full, "stderr": subprocess.PIPE, "text": True, "timeout": 120},
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "golongrl: no space left while writing the output; free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("without a file"), KeyError("x")])
 def test_bugs_keep_their_traceback(error):
     @error_boundary

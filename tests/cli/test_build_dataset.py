@@ -2,15 +2,19 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 COMMAND = [sys.executable, "-m", "golongrl.cli.app", "build-dataset"]
 
 
-def run(*arguments, cwd):
+def run(*arguments, cwd, limit=None):
+    """`limit` is the largest file in bytes, which a write meets as it meets a full disk."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
@@ -19,6 +23,7 @@ def run(*arguments, cwd):
         text=True,
         timeout=120,
         check=False,
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
     )
 
 
@@ -101,3 +106,79 @@ def test_nothing_built_is_a_failed_check(work):
     done = run("some docs", "--capabilities", "T8", "--length-bins", "512", cwd=work)
     assert done.returncode == 1
     assert "not one record could be built" in done.stderr
+
+
+SMALL = ("some docs", "--capabilities", "T1,T2,T3", "--target", 12, "--length-bins", "512")
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in ("train.parquet", "val.parquet", "construct.jsonl")}
+
+
+def test_a_full_disk_is_exit_code_3_and_the_next_run_goes_on(work):
+    assert run(*SMALL, "--out", "calm", cwd=work).returncode == 0
+    for limit in (8_000, 20_000):
+        done = run(*SMALL, "--out", "out", cwd=work, limit=limit)
+        assert done.returncode == 3, done.stderr
+        assert "no space left while writing out/construct.jsonl" in done.stderr
+        assert "run the same command again" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert limit // 2 < (work / "out" / "construct.jsonl").stat().st_size <= limit
+    assert run(*SMALL, "--out", "out", cwd=work).returncode == 0
+    assert files(work / "out") == files(work / "calm")
+
+
+def test_ctrl_c_is_exit_code_130_and_the_next_run_goes_on(work):
+    assert run(*SMALL, "--out", "calm", "--target", 120, cwd=work).returncode == 0
+    arguments = [*COMMAND, *map(str, SMALL), "--target", "120", "--out", "out"]
+    process = subprocess.Popen(arguments, cwd=work, stderr=subprocess.PIPE, text=True)
+    journal = work / "out" / "construct.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "finished work is kept, run the same command again" in errors
+    assert "Traceback" not in errors
+    kept = journal.read_bytes()
+    assert run(*SMALL, "--target", 120, "--out", "out", cwd=work).returncode == 0
+    assert journal.read_bytes().startswith(kept)
+    assert files(work / "out") == files(work / "calm")
+
+
+def test_a_second_build_into_the_same_folder_is_refused(work):
+    from golongrl.core.runs import only_writer
+
+    (work / "out").mkdir()
+    with only_writer(work / "out", "build-dataset"):
+        done = run(*SMALL, "--out", "out", cwd=work)
+    assert done.returncode == 2
+    assert "another golongrl build-dataset is writing to out" in done.stderr
+
+
+def test_a_document_beyond_the_limit_is_refused_and_the_rest_is_built(work):
+    with open(work / "some docs" / "huge.txt", "wb") as handle:
+        handle.truncate(50 * 1024 * 1024)
+    (work / "some docs" / "empty.md").touch()
+    (work / "some docs" / "legacy.txt").write_bytes(bytes(range(256)))
+    done = run(*SMALL, "--json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    reasons = {row["source"]: row["reason"] for row in json.loads(done.stdout)["refusals"]}
+    assert reasons["huge.txt"] == "50.0 MB, above max_document_mb = 40; split it, or raise the limit"
+    assert reasons["empty.md"] == "empty file (0 bytes)"
+    assert reasons["legacy.txt"].startswith("binary file")
+
+
+def test_records_name_the_tokenizer_without_a_path_of_this_machine(work):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from golongrl.core.records import read_records
+
+    (work / "my model").mkdir()
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(work / "my model" / "tokenizer.json"))
+    done = run(*SMALL, "--tokenizer", work / "my model", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert {r.extra_info["tokenizer"] for r in read_records(work / "dataset" / "train.parquet")} == {"my model"}

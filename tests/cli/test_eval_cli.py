@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 COMMAND = [sys.executable, "-m", "golongrl.cli.app", "eval"]
 
 
-def golongrl_eval(*arguments, cwd, **environment):
+def golongrl_eval(*arguments, cwd, limit=None, **environment):
+    """`limit` is the largest file in bytes, which a write meets as it meets a full disk."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
@@ -21,6 +23,7 @@ def golongrl_eval(*arguments, cwd, **environment):
         timeout=240,
         check=False,
         env={**os.environ, **environment},
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
     )
 
 
@@ -200,3 +203,68 @@ def test_the_embedded_engine_serves_a_local_model(tmp_path):
     )
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+def test_a_full_disk_is_exit_code_3_and_answers_that_arrived_are_kept(tmp_path):
+    with chat_server.start() as server:
+        # Long enough for the plan, too short for twelve answers of at least 190 bytes each.
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text(
+            "".join(
+                json.dumps(
+                    {
+                        "id": str(number),
+                        "prompt": json.dumps([{"role": "user", "content": f"Say {number} " + "word " * 40}]),
+                        "answer": "abc word",
+                        "random_string_to_prepend": "abc",
+                        "n_needles": 2,
+                    }
+                )
+                + "\n"
+                for number in range(12)
+            )
+        )
+        arguments = ["--bench", "mrcr", "--data", rows, "--model", "echo", "--base-url", server.base_url]
+        arguments += ["--out", "run", "--concurrency", "1"]
+        full = golongrl_eval(*arguments, cwd=tmp_path, limit=2500)
+        assert full.returncode == 3, full.stderr
+        assert "no space left while writing" in full.stderr
+        assert "Traceback" not in full.stderr
+        kept = journal_rows(tmp_path / "run" / "generations.jsonl")
+        asked = server.stats()["requests"]
+        assert 1 <= kept < 12
+        done = golongrl_eval(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert server.stats()["requests"] - asked == 12 - kept
+
+
+def test_nothing_listening_is_exit_code_3_before_anything_is_written(tmp_path):
+    arguments = ["--bench", "mrcr-mini", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--max-length", "1k"]
+    done = golongrl_eval(*arguments, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "http://127.0.0.1:9/v1 cannot be reached" in done.stderr
+    assert "--base-url" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_started_server_that_dies_is_exit_code_3_and_the_next_run_goes_on(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    python = tmp_path / "python"
+    arguments = ["--bench", "mrcr-mini", "--model", model, "--engine", "vllm", "--server-python", python]
+    arguments += ["--max-length", "1k", "--limit", "8", "--concurrency", "1", "--set", "retries=1", "--out", "run"]
+    for die_after, code in ((3, 3), (0, 0)):
+        python.write_text(
+            '#!/bin/sh\nwhile [ "$1" != --port ]; do shift; done\n'
+            f'exec "{sys.executable}" -u "{chat_server.__file__}" --port "$2" --delay 0.05 --die-after {die_after}\n'
+        )
+        python.chmod(0o755)
+        done = golongrl_eval(*arguments, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        if code:
+            assert "ended with exit code 7; finished work is kept" in done.stderr
+            assert "fatal: out of imaginary memory" in done.stderr
+            assert journal_rows(tmp_path / "run" / "generations.jsonl") == 3
+    assert journal_rows(tmp_path / "run" / "generations.jsonl") == 8

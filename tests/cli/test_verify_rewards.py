@@ -65,3 +65,39 @@ def test_a_missing_file_is_one_message(tmp_path):
     assert "no such data file: nowhere.parquet" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_think_decides_how_responses_are_read(tmp_path):
+    data = write(tmp_path / "d.jsonl", "Paris", "Rome", "Oslo")
+    answers = [(1, "Paris"), (2, "hm</think>Rome"), (9, "Bern")]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": i, "response": r}) + "\n" for i, r in answers))
+    means = {}
+    for think in ("optional", "required", "auto"):
+        done = golongrl(data, "--responses", "r.jsonl", "--no-audit", "--think", think, "--json", cwd=tmp_path)
+        means[think] = json.loads(done.stdout)["metrics"]["em"]["mean"]
+    assert means == {"optional": 1.0, "required": 0.5, "auto": 1.0}
+    done = golongrl(data, "--responses", "r.jsonl", "--no-audit", cwd=tmp_path)
+    assert "2 scored, 0 unscorable; 1 rows without a response, 1 ids without a row" in done.stderr
+    wrong = golongrl(data, "--responses", "r.jsonl", "--think", "perhaps", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "expected one of required, optional, auto" in wrong.stderr
+
+
+def test_broken_responses_are_named_by_line(tmp_path):
+    data = write(tmp_path / "d.jsonl", "Paris")
+    for content, problem in (
+        (b'{"id": 1, "response": "a"}\nnot json\n', "line 2 is not JSON"),
+        (b'{"id": 1}\n', "line 1: expected the fields id and response"),
+        (b'{"id": 1, "response": "\xff"}\n', "line 1 is not UTF-8"),
+        (b"", "holds no responses"),
+    ):
+        (tmp_path / "r.jsonl").write_bytes(content)
+        done = golongrl(data, "--responses", "r.jsonl", "--out", "out", cwd=tmp_path)
+        assert done.returncode == 2
+        assert problem in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_usage_line_names_the_dataset(tmp_path):
+    assert "golongrl verify-rewards [OPTIONS] {DATA}" in golongrl("--help", cwd=tmp_path).stdout

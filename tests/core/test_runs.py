@@ -2,11 +2,12 @@ import json
 import os
 import platform
 import subprocess
+import sys
 
 import pytest
 
 from golongrl.core.errors import DataError, RunConflictError, StorageError
-from golongrl.core.runs import differing_keys, git_sha, open_run, package_versions
+from golongrl.core.runs import differing_keys, git_sha, only_writer, open_run, package_versions, set_aside
 
 CONFIG = {"algo": "tmn", "lengths": (1, 2), "seed": 0}
 
@@ -141,3 +142,39 @@ def test_versions_come_from_metadata():
         *("python", "golongrl", "verl", "torch", "ray", "transformers", "tokenizers", "datasets", "math-verify"),
         "numpy",
     }
+
+
+def test_setting_aside_takes_the_first_free_name(tmp_path):
+    for number in (1, 2):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "file").write_text(str(number))
+        assert set_aside(tmp_path / "run") == tmp_path / f"run.old-{number}"
+    assert [(tmp_path / f"run.old-{n}" / "file").read_text() for n in (1, 2)] == ["1", "2"]
+    assert not (tmp_path / "run").exists()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from golongrl.core.runs import only_writer
+with only_writer(Path(sys.argv[1]), "eval"):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
+    command = [sys.executable, "-c", HOLD, tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"in\n"
+        with pytest.raises(RunConflictError, match="another golongrl eval is writing"), only_writer(tmp_path, "eval"):
+            pass
+        process.kill()
+    with only_writer(tmp_path, "eval"):
+        pass
+
+
+def test_a_lock_that_cannot_be_written_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"), only_writer(tmp_path / "file", "eval"):
+        pass

@@ -69,6 +69,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
     [
         (b'{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         (b'{"a": 1}\n[1]\n', "line 2 is a JSON list, expected an object"),
+        (b'{"a": ' + b"[" * 100_000 + b"\n", "line 1 is nested too deeply"),
         (b'{"a": 1}\n\n{"a": "\xff"}\n', "line 3 is not UTF-8 (byte 7 of the line)"),
         ('{"a": "中"}'.encode("utf-16"), "line 1 is not UTF-8"),
         ('{"a": "中文"}'.encode("gbk"), "line 1 is not UTF-8"),

@@ -9,6 +9,7 @@ from golongrl.core.tokens import (
     ApproxTokenizer,
     FastTokenizer,
     format_length,
+    label,
     length_bin,
     load,
     parse_length,
@@ -216,3 +217,13 @@ def test_a_long_document_is_cut_near_its_limit():
     assert 131_072 - 8 <= BYTES.count(cut) <= 131_072
     assert gone == 300_000 - (131_072 - 5)
     assert json.dumps(cut).count("fffd") == 0
+
+
+def test_a_label_holds_no_path_of_this_machine(tmp_path, monkeypatch):
+    model = tmp_path / "SmolLM2"
+    model.mkdir()
+    (model / "tokenizer.json").write_text("{}")
+    monkeypatch.chdir(model)
+    assert [label(str(name)) for name in (model, model / "tokenizer.json", ".", "../SmolLM2")] == ["SmolLM2"] * 4
+    assert label("Qwen/Qwen3-4B") == "Qwen/Qwen3-4B"
+    assert label("approx") == "approx"

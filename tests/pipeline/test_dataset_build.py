@@ -189,7 +189,11 @@ def test_kill_9_in_the_middle_and_again_gives_the_same_records(corpus, built, wo
 def test_the_project_file_is_written_once(corpus, work):
     first = build(settings(corpus, target=7), work / "data")
     table = tomllib.loads((work / "golongrl.toml").read_text())
-    assert table == {"train": {"data": "data/train.parquet", "val_data": "data/val.parquet"}}
+    train = table["train"]
+    assert (train["data"], train["val_data"]) == ("data/train.parquet", "data/val.parquet")
+    assert train["max_prompt_tokens"] == max(settings(corpus).length_bins)
+    batch, records = train["prompts_per_batch"], first.facts["train"]
+    assert batch <= max(1, records / 4) < 2 * batch
     assert any("wrote golongrl.toml" in note for note in first.notes)
     (work / "golongrl.toml").write_text("# mine\n")
     second = build(settings(corpus, target=14), work / "more")

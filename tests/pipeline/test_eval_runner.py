@@ -242,11 +242,11 @@ def test_two_benchmarks_share_the_endpoint_and_have_folders(tmp_path):
 
 
 def test_one_writer_per_folder(tmp_path):
-    from golongrl.pipeline.evaluation import job
+    from golongrl.core.runs import only_writer
 
     with chat_server.start() as server:
         runner.evaluate(remote(server, tmp_path / "run"))
-        with job.only_writer(tmp_path / "run"), pytest.raises(RunConflictError, match="another golongrl eval"):
+        with only_writer(tmp_path / "run", "eval"), pytest.raises(RunConflictError, match="another golongrl eval"):
             runner.evaluate(remote(server, tmp_path / "run"))
 
 

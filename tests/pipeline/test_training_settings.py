@@ -7,7 +7,7 @@ import pytest
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError, MissingPackageError, RunConflictError, UsageError
-from golongrl.core.records import Record, write_parquet
+from golongrl.core.records import Record, RewardModel, write_parquet
 from golongrl.pipeline.training import launch, preflight, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig, resolve
 
@@ -155,5 +155,26 @@ def test_a_folder_in_use_is_refused(model, data, tmp_path):
     out.mkdir()
     with open(out / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunConflictError, match="another process is training"):
+        with pytest.raises(RunConflictError, match="another golongrl train is writing"):
             launch.train(settled(model, data), out)
+
+
+@pytest.mark.parametrize(
+    ("metric", "gold", "extra", "problem"),
+    [
+        ("f1", {"doc_ids": []}, {}, "the ground truth is empty"),
+        ("choice", {"golden_label": "D"}, {"options": ["x", "y"]}, "gold D is not among the options AB"),
+        ("ndcg", {"doc_ids": ["a", "b"]}, {"relevance": [1.0]}, "one non-negative number per gold item"),
+    ],
+)
+def test_a_record_that_cannot_be_scored_is_named_before_training(tmp_path, model, metric, gold, extra, problem):
+    bad = record(1).model_copy(
+        update={
+            "reward_model": RewardModel.model_validate({"ground_truth": gold}),
+            "extra_info": {"index": 1, "metric": metric, **extra},
+        }
+    )
+    path = tmp_path / "bad.parquet"
+    write_parquet(path, [record(0), bad, record(2)])
+    with pytest.raises(DataError, match=f"bad.parquet row 2, field reward_model.ground_truth: .*{problem}"):
+        preflight.check(settled(model, str(path)))

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from golongrl.core import watchdog
 from golongrl.core.cache import cache_folder
@@ -17,6 +18,7 @@ from golongrl.core.store import storage_errors
 from golongrl.pipeline.training.metrics import Step, read_steps
 
 POLL_SECONDS = 0.5
+END_SECONDS = 10.0
 RUN_VARIABLE = "GOLONGRL_RUN_FOLDER"
 """Marks every process of a run, so that those that outlive a crash can be found."""
 
@@ -126,15 +128,30 @@ def failure(code: int, log: Path, log_start: int) -> GolongrlError:
 
 
 def end_leftovers(out: Path) -> None:
-    """Kill processes of an earlier run in this folder: Ray's daemons live in sessions of their own."""
+    """Kill processes of an earlier run in this folder and see them end: Ray's daemons live in sessions of their own."""
     import psutil
 
+    killed = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(RUN_VARIABLE) == str(out):
                 process.kill()
+                killed.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
+    deadline = time.monotonic() + END_SECONDS
+    while any(_is_running(process) for process in killed) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _is_running(process: Any) -> bool:
+    """Whether a process still runs; one that only waits for its parent to ask for its exit code does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def clear_dead_sessions(folder: Path) -> None:
