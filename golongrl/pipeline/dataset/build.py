@@ -191,7 +191,13 @@ def _write(
     card.write_report(run.path("report.html"), config, out, facts, train, val)
     write_json(run.path("build.json"), facts)
     notes.append(
-        write_project_file(run.path("train.parquet"), run.path("val.parquet") if val else None, config.tokenizer)
+        write_project_file(
+            run.path("train.parquet"),
+            run.path("val.parquet") if val else None,
+            config.tokenizer,
+            records=len(train),
+            longest=max(config.length_bins),
+        )
     )
     return notes
 

@@ -8,8 +8,12 @@ from golongrl.core.store import write_text
 from golongrl.core.tokens import APPROX
 
 
-def write_project_file(train: Path, val: Path | None, tokenizer: str) -> str:
-    """Write golongrl.toml unless there is one; returns a line saying what was done."""
+def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records: int, longest: int) -> str:
+    """Write golongrl.toml unless there is one; returns a line saying what was done.
+
+    `records` (training) and `longest` (upper bound of the prompts in tokens) give sizes that fit this dataset; the
+    recipe's, which are the defaults, want thousands of records.
+    """
     path = Path.cwd() / PROJECT_FILE
     if path.exists():
         return f"{PROJECT_FILE} exists and stays as it is; [train] data would be {_relative(train)!r}"
@@ -24,8 +28,15 @@ def write_project_file(train: Path, val: Path | None, tokenizer: str) -> str:
         lines.append('# model = "path/of/a/model/folder"')
     else:
         lines.append(f"model = {_quoted(_model(tokenizer))}")
+    lines.append(f"max_prompt_tokens = {longest}")
+    lines.append(f"prompts_per_batch = {_batch(records)}")
     write_text(path, "\n".join(lines) + "\n")
     return f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight starts from it"
+
+
+def _batch(records: int) -> int:
+    """The largest power of two that is at most a quarter of the records and at most the recipe's 128."""
+    return min(128, 1 << max(0, (records // 4).bit_length() - 1))
 
 
 def _relative(path: Path) -> str:

@@ -34,6 +34,8 @@ prompts_per_batch = 4
 rollouts_per_prompt = 4
 max_prompt_tokens = 576
 max_response_tokens = 64
+# At 1.0 a model this small loses the thread within a sentence.
+temperature = 0.7
 dump_rollouts = true
 """
 

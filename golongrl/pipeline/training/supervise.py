@@ -128,7 +128,7 @@ def failure(code: int, log: Path, log_start: int) -> GolongrlError:
 
 
 def end_leftovers(out: Path) -> None:
-    """Kill processes of an earlier run in this folder and see them end: Ray's daemons live in sessions of their own."""
+    """Kill what is left of a run in this folder and see it end: Ray's daemons live in sessions of their own."""
     import psutil
 
     killed = []
