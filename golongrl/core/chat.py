@@ -327,10 +327,11 @@ async def generate(
                 watch.result()
             raise
         finally:
-            if watch is not None:
-                watch.cancel()
-            if not work.done():
-                work.cancel()
+            started = [task for task in (work, watch) if task is not None]
+            for task in started:
+                task.cancel()
+            # Waited for, or asyncio would print the traceback of whatever a cancelled request ends with.
+            await asyncio.gather(*started, return_exceptions=True)
 
 
 def stored(journal: Journal, key: str) -> Generation | None:
