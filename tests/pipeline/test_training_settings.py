@@ -178,3 +178,21 @@ def test_a_record_that_cannot_be_scored_is_named_before_training(tmp_path, model
     write_parquet(path, [record(0), bad, record(2)])
     with pytest.raises(DataError, match=f"bad.parquet row 2, field reward_model.ground_truth: .*{problem}"):
         preflight.check(settled(model, str(path)))
+
+
+@pytest.mark.parametrize(("tracker", "step"), [("4", 4), ("", 12), ("\0\0", 12)])
+def test_a_tracker_torn_by_a_full_disk_still_names_the_newest_checkpoint(tmp_path, tracker, step):
+    folder = tmp_path / "checkpoints"
+    for number in (4, 12):
+        (folder / f"global_step_{number}").mkdir(parents=True)
+    (folder / "latest_checkpointed_iteration.txt").write_text(tracker)
+    found = launch.latest_checkpoint(tmp_path)
+    assert found == (step, folder / f"global_step_{step}" / "actor" / "huggingface")
+    assert (folder / "latest_checkpointed_iteration.txt").read_text() == str(step)
+
+
+def test_a_torn_tracker_without_a_checkpoint_starts_anew(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "latest_checkpointed_iteration.txt").touch()
+    assert launch.latest_checkpoint(tmp_path) == (0, None)
+    assert not (tmp_path / "checkpoints" / "latest_checkpointed_iteration.txt").exists()

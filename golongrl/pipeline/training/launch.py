@@ -9,7 +9,7 @@ from pathlib import Path
 
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.runs import only_writer, open_run
-from golongrl.core.store import file_sha256, write_json
+from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import preflight, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
@@ -130,5 +130,16 @@ def latest_checkpoint(out: Path) -> tuple[int, Path | None]:
     tracker = out / "checkpoints" / "latest_checkpointed_iteration.txt"
     if not tracker.exists():
         return 0, None
-    step = int(tracker.read_text(encoding="utf-8").strip())
+    text = tracker.read_text(encoding="utf-8").strip()
+    if not text.isdigit():
+        # verl empties this file and writes it anew once a checkpoint is complete; a full disk or a kill in between
+        # leaves it empty, and verl could not resume from that.
+        found = [folder.name.removeprefix("global_step_") for folder in tracker.parent.glob("global_step_*")]
+        steps = [int(number) for number in found if number.isdigit()]
+        if not steps:
+            tracker.unlink()
+            return 0, None
+        text = str(max(steps))
+        write_text(tracker, text)
+    step = int(text)
     return step, out / "checkpoints" / f"global_step_{step}" / "actor" / "huggingface"

@@ -1,5 +1,6 @@
 """verl's custom reward function: golongrl's own rewards, unscorable rollouts marked rather than paid 0."""
 
+from numbers import Integral
 from typing import Any
 
 from golongrl.core.records import Message, Record
@@ -15,7 +16,8 @@ def compute_score(
     think: Think = "optional",
     **_: Any,
 ) -> dict[str, Any]:
-    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1), reason and record index.
+    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1), reason and record index (-1 for
+    a record without a whole number as its index).
 
     A rollout that could not be scored carries score 0 and scorable 0; the estimator leaves it out of every
     statistic and gives it advantage 0.
@@ -29,10 +31,11 @@ def compute_score(
     )
     score = score_response(record, solution_str, think=think)
     scorable = score.value is not None
+    index = info.get("index")
     return {
         "score": float(score.value) if score.value is not None else 0.0,
         "task": record.metric,
         "scorable": 1.0 if scorable else 0.0,
         "reason": score.reason,
-        "index": int(info.get("index") or 0),
+        "index": int(index) if isinstance(index, Integral) else -1,
     }
