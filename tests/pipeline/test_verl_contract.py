@@ -4,6 +4,7 @@ Cluster-sized SGLang configurations pass verl's own validator, and verl's real d
 and rollout-correction code run with our reward and estimator.
 """
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,14 @@ def test_paths_with_spaces_and_quotes_survive_hydra(model, data, tmp_path):
     out = tmp_path / "it's a run, really"
     config = composed(cluster(model, data), out)
     assert config.trainer.default_local_dir == str(out / "checkpoints")
+
+
+def test_an_interpreter_below_a_folder_with_a_space_survives_rays_shell(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/home/me/a new folder/it's/python")
+    config = composed(cluster(model, data), tmp_path)
+    executable = config.ray_kwargs.ray_init.runtime_env.py_executable
+    shown = subprocess.run(["bash", "-c", f"printf %s {executable}"], capture_output=True, text=True, check=True)
+    assert shown.stdout == "/home/me/a new folder/it's/python"
 
 
 def test_further_verl_settings_win(model, data, tmp_path):

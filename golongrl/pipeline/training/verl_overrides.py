@@ -3,6 +3,8 @@
 import json
 import os
 import secrets
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,9 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
         values["+ray_kwargs.ray_init.address"] = config.ray_address
         # Workers on other machines do not inherit this process's environment.
         values["+ray_kwargs.ray_init.runtime_env.env_vars"] = environment(config, out)
+    else:
+        # Ray puts the interpreter into a shell command as it is, which breaks where its path has a space.
+        values["ray_kwargs.ray_init.runtime_env.py_executable"] = shlex.quote(sys.executable)
     for path, value in config.verl.items():
         values.pop(path, None)
         values.pop("+" + path, None)
