@@ -75,6 +75,12 @@ def test_a_killed_worker_is_a_failure(tmp_path):
         follow(tmp_path, "os.kill(os.getpid(), 9)")
 
 
+def test_workers_that_die_at_once_end_the_run(tmp_path):
+    line = "(raylet) The process is dead, probably it crashed during start."
+    with pytest.raises(CheckFailedError, match="workers die as soon as they start"):
+        follow(tmp_path, f"print('{line}\\n' * 3, flush=True)\ntime.sleep(300)")
+
+
 def test_daemons_in_sessions_of_their_own_end_with_the_run(tmp_path):
     follow(
         tmp_path,

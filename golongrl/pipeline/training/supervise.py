@@ -30,6 +30,11 @@ PHASES = {
 }
 
 
+# Ray goes on for ever starting workers that die at once.
+DYING_WORKER = b"The process is dead, probably it crashed during start"
+DYING_WORKERS = 3
+
+
 def run_worker(
     command: list[str],
     environment: Mapping[str, str],
@@ -92,15 +97,23 @@ def _follow(
                 on_step(step)
         if time.monotonic() - told >= 1:
             told = time.monotonic()
-            on_wait(_phase(log, log_start), told - last)
+            text = _written(log, log_start)
+            if shown == resumed_from and text.count(DYING_WORKER) >= DYING_WORKERS:
+                raise CheckFailedError(
+                    f"Ray's workers die as soon as they start; last lines of {log}:\n{log_tail(log)}"
+                )
+            on_wait(_phase(text), told - last)
         if running:
             time.sleep(POLL_SECONDS)
 
 
-def _phase(log: Path, log_start: int) -> str:
+def _written(log: Path, log_start: int) -> bytes:
     with open(log, "rb") as handle:
         handle.seek(log_start)
-        text = handle.read(4 << 20)
+        return handle.read(4 << 20)
+
+
+def _phase(text: bytes) -> str:
     found = [(text.rfind(mark), phase) for mark, phase in PHASES.items() if mark in text]
     return max(found)[1] if found else "starting"
 
