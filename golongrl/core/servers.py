@@ -7,6 +7,7 @@ when that one is killed with SIGKILL.
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from golongrl.core.store import storage_errors
 
 HOST = "127.0.0.1"
 TAIL_LINES = 20
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # A proxy set for the internet must not see requests to this machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -77,13 +80,13 @@ class Server:
 
 
 def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log file, indented; a note when it is empty."""
+    """The last lines of a log file, indented, without colours and traceback markers; a note when it is empty."""
     if not log.exists():
         return "    (no log)"
     with open(log, "rb") as handle:
         handle.seek(max(0, handle.seek(0, os.SEEK_END) - 64 * 1024))
-        text = handle.read().decode("utf-8", "replace")
-    kept = [line for line in text.splitlines() if line.strip()][-lines:]
+        text = _COLOUR.sub("", handle.read().decode("utf-8", "replace"))
+    kept = [line for line in text.splitlines() if line.strip(" ^~")][-lines:]
     return "\n".join(f"    {line}" for line in kept) or "    (the log is empty)"
 
 

@@ -40,12 +40,16 @@ def read_steps(folder: Path, first_byte: int = 0) -> list[Step]:
 
 
 def first_and_last(steps: list[Step], window: int) -> dict[str, tuple[float, float]]:
-    """Per task the mean reward over the first and the last `window` steps in which the task occurred."""
+    """Per task the mean reward over the first and the last `window` steps in which the task occurred.
+
+    A run too short for two such windows is split in halves, so that no step counts at both ends.
+    """
     of_task: dict[str, list[float]] = {}
     for step in steps:
         for task, reward in step.rewards.items():
             of_task.setdefault(task, []).append(reward)
-    return {
-        task: (sum(values[:window]) / len(values[:window]), sum(values[-window:]) / len(values[-window:]))
-        for task, values in sorted(of_task.items())
-    }
+    ends = {}
+    for task, values in sorted(of_task.items()):
+        size = max(1, min(window, len(values) // 2))
+        ends[task] = (sum(values[:size]) / size, sum(values[-size:]) / size)
+    return ends

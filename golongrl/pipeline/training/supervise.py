@@ -19,6 +19,7 @@ from golongrl.pipeline.training.metrics import Step, read_steps
 
 POLL_SECONDS = 0.5
 END_SECONDS = 10.0
+FULL_DISK_BYTES = 1 << 20
 RUN_VARIABLE = "GOLONGRL_RUN_FOLDER"
 """Marks every process of a run, so that those that outlive a crash can be found."""
 
@@ -122,8 +123,9 @@ def failure(code: int, log: Path, log_start: int) -> GolongrlError:
     """The error that a failed training process amounts to, from the log it left."""
     with open(log, "rb") as handle:
         handle.seek(max(log_start, handle.seek(0, os.SEEK_END) - (1 << 20)))
-        text = handle.read().decode("utf-8", "replace")
-    if "No space left on device" in text:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", handle.read().decode("utf-8", "replace"))
+    # On a full disk torch's own message names no cause, and the log itself may have been cut.
+    if "No space left on device" in text or shutil.disk_usage(log.parent).free < FULL_DISK_BYTES:
         return StorageError(
             f"no space left on the disk during training (log: {log}); free some space and run the same command "
             "again, it goes on from the last checkpoint"
@@ -131,7 +133,7 @@ def failure(code: int, log: Path, log_start: int) -> GolongrlError:
     causes = [
         line.strip()
         for line in text.splitlines()
-        if re.match(r"(\x1b\[\d+m)?(\(.*?\))?(\x1b\[\d+m)?\s*[A-Za-z_.]*(Error|Exception|Killed)\b.*", line)
+        if re.match(r"(\(.*?\))?\s*[A-Za-z_.]*(Error|Exception|Killed)\b.*", line)
     ]
     cause = f" ({causes[-1][:300]})" if causes else ""
     return CheckFailedError(
