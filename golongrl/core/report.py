@@ -42,6 +42,13 @@ class Table:
                 )
 
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Per column, whether it holds numbers and nothing else but gaps."""
+        columns = [[row[index] for row in self.rows if row[index] is not None] for index in range(len(self.columns))]
+        return [bool(values) and all(map(_is_number, values)) for values in columns]
+
+
 @dataclass(frozen=True)
 class KeyValues:
     """A short list of names and values."""
@@ -85,6 +92,10 @@ Block = Paragraph | Table | KeyValues | Bars
 Section = tuple[str, Block | Sequence[Block]]
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def show(value: Any) -> str:
     """A cell as text: "-" for None, yes/no for truth values, three decimals for fractions, thousands separated."""
     if value is None:
@@ -105,7 +116,6 @@ def page(title: str, sections: Sequence[Section]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["show"] = show
-    environment.tests["numeric"] = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)
     parts = [(heading, [body] if isinstance(body, Block) else list(body)) for heading, body in sections]
     return environment.from_string(_TEMPLATE).render(title=title, sections=parts)
 
@@ -164,7 +174,7 @@ svg rect { fill: var(--bar); } svg line { stroke: var(--text); stroke-width: 1.5
 {% endif %}
 <thead><tr>
 {% for column in block.columns %}
-<th scope="col"{% if block.rows and block.rows[0][loop.index0] is numeric %} class="number"{% endif %}>\
+<th scope="col"{% if block.numeric[loop.index0] %} class="number"{% endif %}>\
 {{ column }}</th>
 {% endfor %}
 </tr></thead>
@@ -175,7 +185,7 @@ svg rect { fill: var(--bar); } svg line { stroke: var(--text); stroke-width: 1.5
 {% if loop.first %}
 <th scope="row">{{ value | show }}</th>
 {% else %}
-<td{% if value is numeric %} class="number"{% endif %}>{{ value | show }}</td>
+<td{% if block.numeric[loop.index0] %} class="number"{% endif %}>{{ value | show }}</td>
 {% endif %}
 {% endfor %}
 </tr>

@@ -45,3 +45,11 @@ def test_a_ragged_table_is_refused():
 def test_write_page_survives_lone_surrogates(tmp_path):
     write_page(tmp_path / "sub" / "report.html", "A", [("B", Paragraph("\ud800"))])
     assert "\\ud800" in (tmp_path / "sub" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_column_of_numbers_with_gaps_is_aligned_as_numbers():
+    table = Table(["step", "em", "note"], [[1, None, "a"], [2, 0.5, 3]])
+    assert table.numeric == [True, True, False]
+    html = page("t", [("s", table)])
+    assert '<td class="number">-</td>' in html
+    assert '<td class="number">0.500</td>' in html

@@ -16,7 +16,7 @@ def write_report(
     share = steps[-1].metrics if steps else {}
     write_page(
         path,
-        f"Training run {name}",
+        f"Training: {name}",
         [
             ("Run", KeyValues({"steps": len(steps), "tasks": ", ".join(tasks)})),
             (
@@ -26,9 +26,9 @@ def write_report(
                         [(task, last, None, None) for task, (_, last) in rewards.items()], caption="At the end", top=1
                     ),
                     Table(
-                        ["task", f"first {window} steps", f"last {window} steps", "change"],
+                        ["task", "first steps", "last steps", "change"],
                         changes,
-                        caption="Mean reward over the steps in which the task occurred",
+                        caption=f"Mean reward over up to {window} steps at each end in which the task occurred",
                     ),
                 ],
             ),
