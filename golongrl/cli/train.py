@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from golongrl.cli.options import ConfigFile, DryRun, Json, Out, Seed, Set
+from golongrl.cli.options import ConfigFile, DryRun, Fresh, Json, Out, Seed, Set
 
 
 def train(
@@ -25,9 +25,7 @@ def train(
     config: ConfigFile = None,
     set_: Set = None,
     seed: Seed = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh/--resume", help="Set an earlier run in --out aside, or go on with it (default).")
-    ] = False,
+    resume: Fresh = True,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
@@ -72,7 +70,7 @@ def train(
         if seconds >= 10 and int(seconds) % 10 == 0:
             console.say(f"{phase}, {seconds:.0f} s (log: {folder / 'train.log'})")
 
-    result = run(resolved, folder, fresh=fresh, on_step=on_step, on_wait=on_wait)
+    result = run(resolved, folder, fresh=not resume, on_step=on_step, on_wait=on_wait)
     if json_:
         console.print_json(
             {
