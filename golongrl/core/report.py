@@ -41,7 +41,6 @@ class Table:
                     f"table {self.caption!r}: a row of {len(row)} cells under {len(self.columns)} columns"
                 )
 
-
     @property
     def numeric(self) -> list[bool]:
         """Per column, whether it holds numbers and nothing else but gaps."""
