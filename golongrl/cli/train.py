@@ -62,9 +62,13 @@ def train(
         return
 
     def on_step(step) -> None:
-        rewards = "  ".join(f"{task} {reward:.3f}" for task, reward in step.rewards.items())
+        def listed(rewards):
+            return "  ".join(f"{task} {reward:.3f}" for task, reward in rewards.items())
+
         of = f"/{resolved.steps}" if resolved.steps else ""
-        console.say(f"step {step.step}{of}  {step.seconds:.1f} s  reward: {rewards}")
+        console.say(f"step {step.step}{of}  {step.seconds:.1f} s  reward: {listed(step.rewards)}")
+        if step.validation:
+            console.say(f"  validation reward: {listed(step.validation)}")
 
     def on_wait(phase: str, seconds: float) -> None:
         if seconds >= 10 and int(seconds) % 10 == 0:

@@ -26,6 +26,8 @@ SETTINGS = f"""\
 [train]
 model = "model"
 data = "train.parquet"
+val_data = "train.parquet"
+validate_every = {STEPS}
 device = "cpu"
 steps = {STEPS}
 prompts_per_batch = 6
@@ -90,6 +92,16 @@ def test_every_task_is_learned(killed_and_resumed):
     assert set(result["rewards"]) == {"em", "f1", "rouge_l"}
     for task, reward in result["rewards"].items():
         assert reward["last"] - reward["first"] >= 0.2, (task, reward)
+
+
+@pytest.mark.slow
+def test_validation_tells_tasks_apart(killed_and_resumed):
+    run, *_ = killed_and_resumed
+    *earlier, last = read_steps(run)
+    assert not any(step.validation for step in earlier)
+    assert set(last.validation) == {"em", "f1", "rouge_l"}
+    for task, reward in last.validation.items():
+        assert reward >= 0.5, (task, last.validation)  # answers drawn at random earn 0.25 to 0.4
 
 
 @pytest.mark.slow

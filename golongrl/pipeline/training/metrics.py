@@ -14,11 +14,19 @@ class Step:
 
     @property
     def rewards(self) -> dict[str, float]:
-        """Mean reward per task."""
+        """Mean reward per task of the step's rollouts."""
+        return self._rewards("task/")
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Mean reward per task on the validation records; empty for steps without validation."""
+        return self._rewards("val/")
+
+    def _rewards(self, prefix: str) -> dict[str, float]:
         return {
             name.split("/")[1]: value
             for name, value in self.metrics.items()
-            if name.startswith("task/") and name.endswith("/reward")
+            if name.startswith(prefix) and name.endswith("/reward")
         }
 
     @property

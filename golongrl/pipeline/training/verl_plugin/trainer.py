@@ -82,6 +82,15 @@ class GolongTrainer(PPOTrainerSync):
             metrics={"reward/unscorable": float(len(unscorable))},
         )
 
+    def _val_metrics_update(self, data_sources: Any, sample_uids: Any, infos: dict[str, list], *args: Any, **kw: Any):
+        """verl groups validation by data source, which holds several metrics; this adds val/TASK/reward."""
+        found = super()._val_metrics_update(data_sources, sample_uids, infos, *args, **kw)
+        of_task: dict[str, list[float]] = {}
+        for task, score, scorable in zip(infos["task"], infos["score"], infos["scorable"], strict=True):
+            if scorable:
+                of_task.setdefault(task, []).append(float(score))
+        return {**found, **{f"val/{task}/reward": sum(s) / len(s) for task, s in of_task.items()}}
+
     def _compute_metrics(
         self, batch: Any, metrics: dict[str, Any], timing_raw: dict[str, float], global_steps: int, epoch: int
     ) -> None:
