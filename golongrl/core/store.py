@@ -105,10 +105,14 @@ def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[s
 
 
 class Journal:
-    """Append-only JSONL with one row per key; thread-safe; the last row of a key wins."""
+    """Append-only JSONL with one row per key; thread-safe; the last row of a key wins.
 
-    def __init__(self, path: str | os.PathLike[str]):
+    `keep_rows=False` is for logs that are only written: rows are checked on opening but not held in memory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, keep_rows: bool = True):
         self.path = Path(path)
+        self.keep_rows = keep_rows
         self.rows: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         with storage_errors(self.path):
@@ -128,7 +132,7 @@ class Journal:
                     break
                 try:
                     row = json.loads(line)
-                    self.rows[row["key"]] = row
+                    self._keep(row["key"], row)
                 except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
                     raise DataError(
                         f"{self.path} line {number} is not a journal row; it was edited by hand or is another "
@@ -152,7 +156,11 @@ class Journal:
                 with contextlib.suppress(OSError):
                     os.truncate(self.path, start)
                 raise
-            self.rows[key] = {"key": key, **row}
+            self._keep(key, {"key": key, **row})
+
+    def _keep(self, key: str, row: dict[str, Any]) -> None:
+        if self.keep_rows:
+            self.rows[key] = row
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows

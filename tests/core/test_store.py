@@ -398,3 +398,16 @@ def test_parquet_on_a_full_disk_leaves_the_old_file(tmp_path):
             write_parquet(disk / "train.parquet", [record(noise.randbytes(1000).hex()) for _ in range(200)])
         assert [r.prompt[0].content for r in read_records(disk / "train.parquet")] == ["old"]
         assert os.listdir(disk) == ["train.parquet"]
+
+
+def test_a_journal_that_is_only_written_holds_no_rows_but_cuts_its_torn_tail(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with Journal(path, keep_rows=False) as journal:
+        journal.append("a", n=1)
+        assert len(journal) == 0
+    with open(path, "ab") as handle:
+        handle.write(b'{"key": "b", "n')
+    with Journal(path, keep_rows=False) as journal:
+        journal.append("b", n=2)
+    with Journal(path) as journal:
+        assert journal.rows == {"a": {"key": "a", "n": 1}, "b": {"key": "b", "n": 2}}

@@ -32,8 +32,8 @@ class GolongTrainer(PPOTrainerSync):
         if own.task_stats == "ema":
             self.options["stats"] = TaskStats(decay=own.ema_decay)
         self.out = Path(own.out)
-        self.metrics_journal = Journal(self.out / "metrics.jsonl")
-        self.rollout_journal = Journal(self.out / "rollouts.jsonl")
+        self.metrics_journal = Journal(self.out / "metrics.jsonl", keep_rows=False)
+        self.rollout_journal = Journal(self.out / "rollouts.jsonl", keep_rows=False)
 
     def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
         context = self._context(batch)
