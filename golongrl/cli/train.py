@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train with GRPO, TMN-Reweight and relatives on verl.
 
-    Reads the [train] table of ./golongrl.toml, which build-dataset and demo write; options win over it.
+    Reads the table "train" of ./golongrl.toml, which build-dataset and demo write; options win over it.
     """
     from golongrl.cli import console
     from golongrl.core.config import command_table, parse_set

@@ -264,12 +264,55 @@ def test_sentence_order_gives_letters_in_document_order():
             assert list(candidate.gold) != sorted(candidate.gold)
 
 
+def test_numbered_clauses_are_not_ordered():
+    clauses = "\n\n".join(f"第{n}条 出租人应当在合同签订之后及时办理第{n}项登记手续。" for n in "一二三四五六")
+    assert every(ordering.sentence_order, excerpt(f"# 办法\n\n{clauses}\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "whole"),
+    [
+        ('He said "we will leave the house at nine" and left.', "en", True),
+        ("The crowd was deriding him and calling out: “Yah!", "en", False),
+        ("And hallo you there in the dark!” said Jerry hoarsely.", "en", False),
+        ('Nobody in the whole town had ever said so." ', "en", False),
+        ("维曰：“我见诸将不服，请尽坑之。”", "zh", True),
+        ("我正要大起川兵，杀下江南，报我之恨！”", "zh", False),
+        ("管理人（包括物业服务企业应当及时公开有关事项。", "zh", False),
+        ("Only the second “of ”these two“ is wrong in this line.", "en", False),
+    ],
+)
+def test_sentences_cut_out_of_a_quotation_are_not_quoted(sentence, language, whole):
+    assert prose.quotable(sentence, language) == whole
+
+
+def test_ordinals_and_guessed_words_are_no_content_words():
+    assert set(prose.content_words("第九条规定，卓问李儒。", "zh")).isdisjoint({"第九", "卓问"})
+
+
 def test_opening_is_taken_out_of_the_context():
     for text, start in ((MARKDOWN, "The handbook tells"), (LAW, "本办法规定了")):
         (candidate, *_) = every(summary.opening, excerpt(text))
         assert candidate.gold[0].startswith(start)
         assert candidate.gold[0] not in candidate.excerpt.text
         check_evidence(candidate)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "reason"),
+    [
+        ("第五百一十二条 " + "人民检察院可以向人民法院提出没收违法所得的申请。" * 3, "zh", "numbered clause"),
+        ("（三）" + "人民检察院可以向人民法院提出没收违法所得的申请。" * 3, "zh", "numbered clause"),
+        ("2. " + "The keeper locks the gates of the zoo at night. " * 4, "en", "numbered clause"),
+        ("却说张郃部兵三万，分为三寨，各傍山险。" * 4, "zh", "tells a story"),
+        ("孔明分付黄忠：“你既要去，吾教法正助你。凡事计议而行。”" * 3, "zh", "tells a story"),
+        ("本章介绍系统的启动过程，以及如何配置各项服务。" * 3, "zh", None),
+        ("The second chapter tells how the gates are locked. " * 4, "en", None),
+    ],
+)
+def test_clauses_and_narration_are_no_summaries(text, language, reason):
+    found = summary.unfit_reference(text, language)
+    assert found is None if reason is None else reason in found
 
 
 def test_own_abstract():

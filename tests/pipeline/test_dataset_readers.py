@@ -111,6 +111,22 @@ def test_plain_text_headings_lists_and_wrapping(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("She met her father-in-\nlaw.", "She met her father-in-law."),
+        ("The pre-\nand postwar years.", "The pre- and postwar years."),
+        ("It was he -\nand no other.", "It was he - and no other."),
+        (
+            "这是一本关于\n软件的手册，介绍 Debian\nreference 一书。",
+            "这是一本关于软件的手册，介绍 Debian reference 一书。",
+        ),
+    ],
+)
+def test_lines_broken_by_hand_are_joined(tmp_path, text, joined):
+    assert kinds(parse(tmp_path, "a.txt", text)) == [("paragraph", joined)]
+
+
 def test_plain_chinese_lines_are_paragraphs(tmp_path):
     line = "却说曹操引兵追赶，" * 20 + "不在话下。"
     document = parse(

@@ -249,7 +249,7 @@ class Measured:
 
 NUMBERED = re.compile(
     r"^\W*(?:\d|[ivxlcdm]+[.)]\s|(?:chapter|book|part|section|appendix|article|act|scene|letter|volume|step)\b"
-    r"|第\s?[一二三四五六七八九十百千零〇两\d]+|[一二三四五六七八九十]+、|附录)",
+    r"|第\s?[一二三四五六七八九十百千零〇两\d]+|[一二三四五六七八九十]+[、)）]|附录)",
     re.IGNORECASE,
 )
-"""Headings whose own words give their place away."""
+"""Headings, and sentences of numbered clauses, whose own words give their place away."""

@@ -31,7 +31,8 @@ def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records
     lines.append(f"max_prompt_tokens = {longest}")
     lines.append(f"prompts_per_batch = {_batch(records)}")
     write_text(path, "\n".join(lines) + "\n")
-    return f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight starts from it"
+    model = " --model FOLDER" if tokenizer == APPROX else ""
+    return f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight{model} starts from it"
 
 
 def _batch(records: int) -> int:

@@ -13,6 +13,8 @@ _ABBREVIATION = re.compile(
 _EN_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9])|[.!?][\"'”’)\]]*$")
 _ZH_END = re.compile(r"[。！？][”’」』）]*")
 _EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
+_ORDINAL = re.compile(r"第[一二三四五六七八九十百千零〇两]+")
+_PAIRS = ("“”", "「」", "『』", "()", "（）", "《》")
 _ODD = re.compile(r"[|<>{}\\=`*_#\[\]]|__|\.\.\.|https?:")
 WORDS = (8, 40)
 """Fewest and most words of a sentence that a question may quote."""
@@ -58,8 +60,8 @@ def sentences(text: str, span: Span, language: str) -> Iterator[Span]:
 
 
 def quotable(sentence: str, language: str) -> bool:
-    """Whether a sentence reads as one: of fair length, mostly letters, without markup."""
-    if _ODD.search(sentence):
+    """Whether a sentence reads as one: of fair length, mostly letters, without markup, not cut out of a quotation."""
+    if _ODD.search(sentence) or not _closed(sentence):
         return False
     low, high = CHARACTERS if language == "zh" else WORDS
     size = len(sentence) if language == "zh" else len(sentence.split())
@@ -73,6 +75,7 @@ def content_words(text: str, language: str) -> Counter[str]:
     characters or more."""
     if language == "zh":
         words = (word for word in _cut(text) if len(word) >= 2 and word not in ZH_STOPWORDS)
+        words = (word for word in words if not _ORDINAL.fullmatch(word))
         return Counter(word for word in words if all("\u4e00" <= char <= "\u9fff" for char in word))
     words = (word.lower() for word in _EN_WORD.findall(text))
     return Counter(word for word in words if len(word) >= 5 and word not in STOPWORDS and word.isalpha())
@@ -96,4 +99,20 @@ def _cut(text: str) -> list[str]:
     import jieba
 
     jieba.setLogLevel(logging.WARNING)
-    return jieba.lcut(text)
+    # Without its guesses at unknown words, which join a name's end to the verb behind it.
+    return jieba.lcut(text, HMM=False)
+
+
+def _closed(sentence: str) -> bool:
+    """Whether quotation marks and brackets that open in a sentence close in it, and none close that did not open."""
+    if sentence.count('"') % 2:
+        return False
+    for opening, closing in _PAIRS:
+        depth = 0
+        for char in sentence:
+            depth += (char == opening) - (char == closing)
+            if depth < 0:
+                return False
+        if depth:
+            return False
+    return True

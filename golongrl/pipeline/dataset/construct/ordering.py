@@ -30,12 +30,13 @@ def heading_order(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
 
 def sentence_order(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
     """Lettered sentences of different paragraphs in the order in which they appear; the answer is the letters."""
-    blocks = sorted({s.block for s in excerpt.sentences})
+    sentences = [s for s in excerpt.sentences if not NUMBERED.match(s.text)]
+    blocks = sorted({s.block for s in sentences})
     if len(blocks) < FEWEST:
         return Unfit("fewer than four paragraphs with a quotable sentence")
     size = min(len(blocks), rng.randint(FEWEST, MOST - 1))
     picked = sorted(rng.sample(blocks, size))
-    chosen = [rng.choice([s for s in excerpt.sentences if s.block == block]) for block in picked]
+    chosen = [rng.choice([s for s in sentences if s.block == block]) for block in picked]
     texts = [s.text for s in chosen]
     mixed = shuffled(texts, rng)
     gold = [LETTERS[mixed.index(text)] for text in texts]

@@ -17,6 +17,14 @@ SUMMARY_HEADING = re.compile(
 )
 REFERENCE = {"en": (25, 220), "zh": (50, 500)}
 """Shortest and longest reference, in words or characters."""
+CLAUSE = re.compile(
+    r"第\s?[一二三四五六七八九十百千零〇两\d]+\s?[条款项]|[（(]?[一二三四五六七八九十]+[)）、]|[（(]?\d{1,3}[.)）、]\s|§"
+    r"|(?:article|clause|section|sec\.)\s+\d",
+    re.IGNORECASE,
+)
+"""How a numbered clause starts: it is the first rule of its section, not the sum of the others."""
+STORY = re.compile(r"^(?:却说|话说|且说|再说)|[：，]“")
+"""Signs that a Chinese paragraph tells a story instead of summing one up."""
 COVERED = 0.5
 """Share of the reference's content words that the rest must hold, else the reference summarises something else."""
 WORDY = 0.75
@@ -118,6 +126,10 @@ def unfit_reference(text: str, language: str) -> str | None:
         return "the paragraph is one short sentence, or mostly numbers"
     if text[0] in "\"'“‘「『":
         return "the paragraph opens with speech"
+    if CLAUSE.match(text):
+        return "the paragraph is a numbered clause"
+    if STORY.search(text):
+        return "the paragraph tells a story"
     return None
 
 

@@ -16,6 +16,8 @@ _CHAPTER = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"^\s{0,6}(?:[-*+•]|\(?\d{1,3}[.)])\s+(?=\S)")
+_HYPHEN = re.compile(r"\w-$")
+_SUSPENDED = re.compile(r"(?:and|or|to)\b")
 HARD_WRAP = 100
 """Widest line, in columns, of a text whose lines are broken by hand."""
 
@@ -30,7 +32,7 @@ def parse(text: str) -> DocumentBuilder:
     lines = text.splitlines()
     lengths = [len(line) for line in lines if line.strip()]
     wrapped = len(lengths) < 4 or statistics.quantiles(lengths, n=20)[-1] <= HARD_WRAP
-    glue = "" if is_chinese(text[:20_000]) else " "
+    chinese = is_chinese(text[:20_000])
     builder, group = DocumentBuilder(), 0
     for chunk in _chunks(lines, wrapped):
         first = chunk[0].strip()
@@ -44,12 +46,12 @@ def parse(text: str) -> DocumentBuilder:
             continue
         if _ITEM.match(chunk[0]):
             group += not builder.ends_with_item()
-            for item in _items(chunk, glue):
+            for item in _items(chunk, chinese):
                 builder.item(item, group)
         elif len(chunk) > 1 and all(line.startswith(("   ", "\t")) or not line.strip() for line in chunk):
             builder.code("\n".join(chunk))
         elif not all(_UNDERLINE.match(line) for line in chunk):
-            builder.paragraph(glue.join(line.strip() for line in chunk))
+            builder.paragraph(_joined(chunk, chinese))
     return builder
 
 
@@ -67,11 +69,22 @@ def _chunks(lines: list[str], wrapped: bool) -> Iterator[list[str]]:
         yield chunk
 
 
-def _items(chunk: list[str], glue: str) -> list[str]:
-    items: list[str] = []
+def _items(chunk: list[str], chinese: bool) -> list[str]:
+    items: list[list[str]] = []
     for line in chunk:
         if marker := _ITEM.match(line):
-            items.append(line[marker.end() :].strip())
+            items.append([line[marker.end() :]])
         else:
-            items[-1] += glue + line.strip()
-    return items
+            items[-1].append(line)
+    return [_joined(item, chinese) for item in items]
+
+
+def _joined(lines: list[str], chinese: bool) -> str:
+    """Lines broken by hand as one: a space between them, but none after a hyphen inside a word ("father-in-" and
+    "law"), nor beside a Chinese character."""
+    joined = lines[0].strip()
+    for line in map(str.strip, lines[1:]):
+        latin = joined[-1:].isascii() and line[:1].isascii()
+        hyphenated = _HYPHEN.search(joined) and line[:1].islower() and not _SUSPENDED.match(line)
+        joined += ("" if hyphenated or (chinese and not latin) else " ") + line
+    return joined
