@@ -129,8 +129,6 @@ LEGACY_SOURCES: dict[str, str] = {
     "multitableqa_pretraining": "iou",
 }
 
-_BY_METRIC = {c.metric: c for c in CAPABILITIES.values()}
-
 
 def metric_name(data_source: str, extra_info: Mapping[str, Any]) -> str | None:
     """The metric of a record: `extra_info.metric`, else what its reward_mode or data_source stands for, else None."""
@@ -144,8 +142,3 @@ def metric_name(data_source: str, extra_info: Mapping[str, Any]) -> str | None:
         if "math_longcot_math_verify" in name:
             return "math"
     return None
-
-
-def capability_of(metric: str) -> Capability:
-    """The capability whose natural metric this is."""
-    return _BY_METRIC[metric]

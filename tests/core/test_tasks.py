@@ -1,12 +1,12 @@
 import pytest
 
-from golongrl.core.tasks import CAPABILITIES, LEGACY_SOURCES, LONGBENCH_PRO, METRICS, capability_of, metric_name
+from golongrl.core.tasks import CAPABILITIES, LEGACY_SOURCES, LONGBENCH_PRO, METRICS, metric_name
 
 
 def test_nine_capabilities_each_with_its_own_metric():
     assert list(CAPABILITIES) == [f"T{n}" for n in range(1, 10)]
     assert METRICS == ("em", "choice", "f1", "math", "iou", "subem", "ndcg", "pairwise", "rouge_l")
-    assert [capability_of(metric).id for metric in METRICS] == list(CAPABILITIES)
+    assert [capability.metric for capability in CAPABILITIES.values()] == list(METRICS)
 
 
 def test_a_record_labelled_by_the_table_gets_the_metric_of_the_table():

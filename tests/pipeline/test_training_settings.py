@@ -145,6 +145,14 @@ def test_a_folder_that_is_no_model_is_refused(model, data, tmp_path):
         preflight.check(settled(str(bare), data))
 
 
+def test_a_hub_id_that_cannot_be_fetched_is_one_clear_error(data, tmp_path, monkeypatch):
+    # A closed port of this machine stands for a hub that cannot be reached.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ConfigError, match=r"cannot fetch 'someone/some-model' from the hub.*--model"):
+        preflight.check(settled("someone/some-model", data))
+
+
 def test_a_missing_engine_names_the_extra(model, data):
     with pytest.raises(MissingPackageError, match=r"need sglang; run: pip install 'golongrl\[sglang\]'"):
         preflight.check(settled(model, data, device="cuda", rollout="sglang", gpus_per_node=1))

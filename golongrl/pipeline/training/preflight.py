@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from golongrl.core import chat_template
-from golongrl.core.errors import ConfigError, DataError, MissingPackageError
+from golongrl.core.errors import ConfigError, DataError, MissingPackageError, require
 from golongrl.core.records import Record, read_records
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.rewards import REWARDS, gold_response, score_response
@@ -90,9 +90,14 @@ def think_mode(config: TrainConfig) -> Literal["required", "optional"]:
         return config.think
     folder = Path(config.model)
     if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(config.model, allow_patterns=["*.json", "*.jinja"]))
+        hub = require("huggingface_hub")
+        try:
+            folder = Path(hub.snapshot_download(config.model, allow_patterns=["*.json", "*.jinja"]))
+        except (OSError, hub.errors.HfHubHTTPError, hub.errors.HFValidationError, ValueError) as error:
+            raise ConfigError(
+                f"cannot fetch {config.model!r} from the hub ({type(error).__name__}); check the name and the "
+                "network, or pass --model the path of a model folder"
+            ) from error
     found = chat_template.read_template(folder)
     if found is None:
         raise ConfigError(
