@@ -238,6 +238,7 @@ def _arrow_schema():
                         ("generator", text),
                         ("strict_prefix", text),
                         ("relevance", arrow.list_(arrow.float64())),
+                        ("tolerance", arrow.float64()),
                         ("verifier_votes", arrow.list_(arrow.float64())),
                         ("pass_rate", arrow.float64()),
                         ("difficulty", text),

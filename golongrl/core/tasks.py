@@ -122,10 +122,14 @@ LONGBENCH_PRO: dict[str, str] = {
     "T11.2 Short-Range Reference Resolution & State Query": "choice",
 }
 
+RETRIEVAL_CALCULATE = "retrieval_calculate"
+"""Published rows that ask for the documents used as well as for a number."""
+
 LEGACY_SOURCES: dict[str, str] = {
     "EM": "em",
     "selection": "choice",
     "math_longcot_math_verify": "math",
+    RETRIEVAL_CALCULATE: "math",
     "multitableqa_pretraining": "iou",
 }
 

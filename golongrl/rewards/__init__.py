@@ -13,8 +13,10 @@ from golongrl.core.text import Think, final_text
 from golongrl.rewards.choice import choice
 from golongrl.rewards.exact_match import exact_match, verbatim
 from golongrl.rewards.gold import gold_response
+from golongrl.rewards.math import math_equal
 from golongrl.rewards.ndcg import ndcg
 from golongrl.rewards.pairwise import pairwise
+from golongrl.rewards.retrieval_math import names_documents, retrieval_math
 from golongrl.rewards.rouge_l import rouge_l
 from golongrl.rewards.set_f1 import set_f1
 from golongrl.rewards.sub_em import sub_em
@@ -26,6 +28,7 @@ REWARDS: dict[str, Callable[[Record, str], Score]] = {
     "em": exact_match,
     "choice": choice,
     "f1": set_f1,
+    "math": math_equal,
     "iou": table_iou,
     "subem": sub_em,
     "ndcg": ndcg,
@@ -54,4 +57,6 @@ def score_response(record: Record | Mapping[str, Any], response: str, *, think: 
         return verbatim(record, response, think)
     if not final.closed:
         return Score(value=0.0, reason="unclosed_think")
+    if record.metric == "math" and names_documents(record):
+        return retrieval_math(record, final.text)
     return reward(record, final.text)

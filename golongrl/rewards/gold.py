@@ -4,6 +4,8 @@ from golongrl.core.errors import DataError
 from golongrl.core.records import Record
 from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
+from golongrl.rewards.math import gold_expression
+from golongrl.rewards.retrieval_math import document_ids, names_documents
 from golongrl.rewards.rouge_l import references
 
 
@@ -14,7 +16,7 @@ def gold_response(record: Record) -> str:
     """
     if record.metric == "iou":
         golds = [record.gold.golden_label] if record.gold.golden_label.strip() else []
-    elif record.metric in ("em", "choice"):
+    elif record.metric in ("em", "choice", "math"):
         golds = gold_aliases(record)
     elif record.metric == "rouge_l":
         golds = [reference.text for reference in references(record)]
@@ -26,9 +28,15 @@ def gold_response(record: Record) -> str:
         return f"<answer>{golds[0]}</answer>"
     if record.metric == "choice" and all(map(gold_letter, golds)):
         return f"The correct answer is ({gold_letter(golds[0])})"
+    if record.metric == "math":
+        boxed = f"\\boxed{{{gold_expression(golds[0]).text}}}"
+        if not names_documents(record):
+            return boxed
+        named = "".join(f"<|doc_{name}|>" for name in sorted(document_ids(" ".join(record.gold.doc_ids))))
+        return f"<relevant_doc_ids>{named}</relevant_doc_ids>\n<continue_reasoning>\n{boxed}\n</continue_reasoning>"
     if record.metric == "rouge_l":
         return f"[Answer]\n{golds[0]}"
-    if record.metric in ("em", "choice", "math"):
+    if record.metric in ("em", "choice"):
         prefix = str(record.extra_info.get("strict_prefix") or "")
         if record.metric == "em" and prefix:
             return golds[0] if golds[0].strip().startswith(prefix) else prefix + golds[0].strip()

@@ -1,0 +1,184 @@
+"""Finding the answer that a text states: the last box or answer phrase, else the last value written.
+
+One answer is read, whatever else stands around it; answers offered side by side ("3 or 5") are read together, so that
+hedging states something else than the gold answer.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from golongrl.core.text import compatible
+from golongrl.rewards.quantity import NUMBER
+
+TAIL = 4_000
+"""Without a box or a phrase, the answer is looked for in this many characters at the end."""
+
+_BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\[{}\\]|[{}]")
+_PHRASE = re.compile(
+    r"\banswer\s*(?:is|are|was|equals|would\s+be|should\s+be|must\s+be|comes\s+to|[:=])[ \t]*:?"
+    r"|(?:答案|结果)\s*(?:应该|应当|应)?(?:是|为|等于|[:=])[ \t]*:?"
+    r"|^[ \t]*\#{4}(?!\#)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MATHS = re.compile(
+    r"(?<!\\)\$\$(?P<display>[^$]+)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+)(?<!\\)\$(?!\d)"
+    r"|\\\((?P<round>(?:[^\\]|\\[^)(])*)\\\)|\\\[(?P<square>(?:[^\\]|\\[^\]\[])*)\\\]"
+)
+_NUMBERS = re.compile(
+    rf"(?<![A-Za-z0-9_.^{{/])(?P<sign>[-+])?(?P<currency>\\?\$|[€£¥₹])?(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?!\w))?"
+    rf"(?:\s?[-+*/^×÷]\s?\(?-?{NUMBER}\)?(?![\d,]\d))*)"
+    r"(?![A-Za-z0-9_^π√])(?P<tail>\s?\\?%|\s?percent\b|\s?(?:thousand|million|billion|trillion)\b|[百千万亿]{1,2}[元年]?|[元年倍])?"
+)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。；;！？\n]")
+_JOIN = re.compile(r"[\s$,、，]*(?:,|、|，|\band\b|\bor\b|&|和|或者?|与|以及|/)[\s$,、，]*", re.IGNORECASE)
+_FILLER = re.compile(
+    r"(?:\s|[:*`~≈]|\b(?:approximately|about|around|roughly|exactly|nearly|equal\s+to|only|thus|therefore|simply|just|the)\b"
+    r"|大约|约为|约|近似)*",
+    re.IGNORECASE,
+)
+_FORMULA = re.compile(r"[\\^_π√∞]")
+_NEGATION = re.compile(r"\bnot\b|n't\b|\bunknown\b|\bnever\b|\bneither\b|不是|并非|没有|未知|无法", re.IGNORECASE)
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹]+")
+_MIXED = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+_SIGNS = str.maketrans({"−": "-", "⁄": "/"})
+_BOLD = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(])|`")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """An answer as written, without its box or phrase; `text` is None where nothing is stated."""
+
+    text: str | None
+    how: Literal["box", "phrase", "last value", "nothing"]
+
+
+def stated_answer(text: str, marked: bool = False) -> Stated:
+    """The answer a final text states; linear in its length. `marked`: the text follows an answer marker."""
+    text = plain_text(text)
+    box = _last_box(text) if "\\boxed" in text or "\\fbox" in text else None
+    phrase = None
+    for phrase in _PHRASE.finditer(text, box[0] if box else 0):  # noqa: B007  the last one counts
+        pass
+    if phrase is not None or (marked and box is None):
+        clause = _clause(text, phrase.end() if phrase else 0)
+        # Behind a box, a phrase replaces it only by a value of its own ("The answer is correct" does not).
+        if found := _from_clause(clause, value_only=box is not None):
+            return Stated(found, "phrase")
+        if box is None and _NEGATION.search(clause):
+            return Stated(None, "nothing")
+    if box:
+        return Stated(box[1], "box")
+    found = _last_value(text[-TAIL:])
+    return Stated(found, "last value" if found else "nothing")
+
+
+def plain_text(text: str) -> str:
+    """NFKC, with superscripts as powers and mixed fractions apart ("2½" is "2 1/2")."""
+    if not text.isascii():
+        text = _SUPERSCRIPTS.sub(lambda match: "^{" + compatible(match[0]) + "}", text)
+        text = _MIXED.sub(" ", text)
+        text = compatible(text).translate(_SIGNS)
+    return text
+
+
+def _last_box(text: str) -> tuple[int, str] | None:
+    """(start, content) of the last closed box; boxes joined by a comma or "and" count as one list."""
+    opened: list[tuple[int, int] | None] = []
+    boxes: list[tuple[int, int, int]] = []
+    """Outermost boxes so far: where they start, where their content starts and ends."""
+    for match in _BRACES.finditer(text):
+        token = match[0]
+        if token == "{":
+            opened.append(None)
+        elif token.endswith("{") and token != "\\{":
+            opened.append((match.start(), match.end()))
+        elif token == "}" and opened and (box := opened.pop()):
+            while boxes and boxes[-1][0] > box[0]:
+                boxes.pop()
+            if match.start() > box[1]:
+                boxes.append((*box, match.start()))
+    if not boxes:
+        return None
+    start, content, end = boxes[-1]
+    parts = [text[content:end]]
+    for earlier, content, end in reversed(boxes[:-1]):
+        if start - end > 20 or not _JOIN.fullmatch(text, end + 1, start):
+            break
+        parts.append(text[content:end])
+        start = earlier
+    return start, ", ".join(reversed(parts))
+
+
+def _clause(text: str, start: int) -> str:
+    """What an answer phrase governs: the rest of its line, or the next line that holds anything."""
+    window = text[start : start + TAIL].lstrip(" \t*:：")
+    if window.lstrip().startswith(("$$", "\\[")):
+        return window.lstrip()
+    return next((line for line in window.split("\n") if line.strip()), "")
+
+
+def _from_clause(clause: str, value_only: bool) -> str | None:
+    clause = _BOLD.sub("", clause).strip()
+    if _NEGATION.match(clause):
+        return None
+    filler = _FILLER.match(clause)
+    rest = clause[filler.end() :] if filler else clause
+    if math := _maths(rest):
+        return math
+    end = _SENTENCE_END.search(rest)
+    sentence = (rest[: end.start()] if end else rest).strip()
+    if value_only:
+        number = _NUMBERS.match(sentence)
+        return number[0] if number else None
+    if _FORMULA.search(sentence):
+        return sentence
+    if "=" in sentence and (value := _numbers(sentence.rpartition("=")[2])):
+        return value
+    return _numbers(sentence) or sentence or None
+
+
+def _maths(text: str) -> str | None:
+    """Formulas at the start of a text, joined ones together."""
+    match = _MATHS.search(text)
+    if match is None or _NUMBERS.search(text, 0, match.start()) or _SENTENCE_END.search(text, 0, match.start()):
+        return None
+    parts, end = [_content(match)], match.end()
+    for later in _MATHS.finditer(text, end):
+        if not _JOIN.fullmatch(text, end, later.start()):
+            break
+        parts.append(_content(later))
+        end = later.end()
+    return ", ".join(parts)
+
+
+def _content(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None).strip()
+
+
+def _numbers(text: str) -> str | None:
+    """The first number of a text with its sign, scale and percent; numbers offered side by side come together."""
+    match = _NUMBERS.search(text)
+    if match is None:
+        return None
+    parts, end = [match[0]], match.end()
+    for later in _NUMBERS.finditer(text, end):
+        if not _JOIN.fullmatch(text, end, later.start()):
+            break
+        parts.append(later[0])
+        end = later.end()
+    return ", ".join(parts) if len(parts) > 1 else match[0]
+
+
+def _last_value(tail: str) -> str | None:
+    """The last formula or number of a text, unless its line denies it."""
+    tail = _BOLD.sub("", tail)
+    found, position = None, -1
+    for match in _MATHS.finditer(tail):
+        found, position = _content(match), match.end()
+    for match in _NUMBERS.finditer(tail, max(position, 0)):
+        found, position = match[0], match.end()
+    if found is None:
+        return None
+    line = tail[tail.rfind("\n", 0, position) + 1 : position]
+    return None if _NEGATION.search(line) else found
