@@ -46,6 +46,12 @@ class ServerError(GolongrlError, ConnectionError):
     exit_code = 3
 
 
+class WorkerError(GolongrlError, ChildProcessError):
+    """A worker process of ours cannot start."""
+
+    exit_code = 3
+
+
 class StorageError(GolongrlError, OSError):
     """A file could not be written (disk full, quota, read-only folder)."""
 

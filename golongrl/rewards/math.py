@@ -11,6 +11,7 @@ from numbers import Real
 
 from golongrl.core.records import Record, Score
 from golongrl.core.text import answer_area, normalise
+from golongrl.rewards import pool
 from golongrl.rewards.items import gold_aliases
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
 from golongrl.rewards.stated import Stated, plain_text, stated_answer
@@ -98,11 +99,7 @@ def compare(golds: list[str], stated: Stated, tolerance: float = 0.0) -> Score:
             return Score(value=1.0, details=details)
         if same is None:
             open_golds.append(gold)
-    if not open_golds:
-        return Score(value=0.0, details=details)
-    from golongrl.rewards import pool
-
-    failed = None
+    failed: pool.Verdict | None = None
     for gold in open_golds:
         for form in _forms(gold):
             verdict = pool.verdict(form, _forms(answer)[0], tolerance)

@@ -94,6 +94,9 @@ def _last_box(text: str) -> tuple[int, str] | None:
         elif token.endswith("{") and token != "\\{":
             opened.append((match.start(), match.end()))
         elif token == "}" and opened and (box := opened.pop()):
+            if boxes and boxes[-1][0] == box[1] and boxes[-1][2] + 1 == match.start():
+                # A box around nothing but a box.
+                continue
             while boxes and boxes[-1][0] > box[0]:
                 boxes.pop()
             if match.start() > box[1]:
