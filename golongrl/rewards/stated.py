@@ -32,6 +32,8 @@ _NUMBERS = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。；;！？\n]")
 _JOIN = re.compile(r"[\s$,、，]*(?:,|、|，|\band\b|\bor\b|&|和|或者?|与|以及|/)[\s$,、，]*", re.IGNORECASE)
+# Behind a number its unit comes first ("5 km or 6 km").
+_OR = re.compile(r"[ ]?[^\W\d_]{0,12}[ ]{0,2}(?:,[ ]?)?(?:\bor\b|或者?)[ ]{0,2}(?:[^\W\d_]{1,12}[ ])?", re.IGNORECASE)
 _FILLER = re.compile(
     r"(?:\s|[:*`~≈]|\b(?:approximately|about|around|roughly|exactly|nearly|equal\s+to|only|thus|therefore|simply|just|the)\b"
     r"|大约|约为|约|近似)*",
@@ -166,7 +168,7 @@ def _numbers(text: str) -> str | None:
         return None
     parts, end = [match[0]], match.end()
     for later in _NUMBERS.finditer(text, end):
-        if not _JOIN.fullmatch(text, end, later.start()):
+        if not (_JOIN.fullmatch(text, end, later.start()) or _OR.fullmatch(text, end, later.start())):
             break
         parts.append(later[0])
         end = later.end()
