@@ -1,7 +1,7 @@
 """Exact match after normalisation, and verbatim answers behind a random prefix."""
 
 from golongrl.core.records import Record, Score
-from golongrl.core.text import Think, answer_area, normalise, unwrap
+from golongrl.core.text import Think, answer_area, item_forms, normalise, unwrap
 from golongrl.rewards.items import gold_aliases
 from golongrl.rewards.mrcr_ratio import mrcr_ratio
 
@@ -11,10 +11,13 @@ def exact_match(record: Record, text: str) -> Score:
     aliases = {_form(alias) for alias in gold_aliases(record)} - {""}
     if not aliases:
         return Score(value=None, reason="malformed_gold", details={"problem": "no gold answer in golden_label"})
-    answer = _form(answer_area(text)[0])
+    area = answer_area(text)[0].strip()
+    answer = _form(area)
     if not answer:
         return Score(value=0.0, reason="no_answer")
-    return Score(value=float(answer in aliases), details={"answer": answer[:200]})
+    # A single line may come as a list of one.
+    hit = answer in aliases or ("\n" not in area and not aliases.isdisjoint(item_forms(area)))
+    return Score(value=float(hit), details={"answer": answer[:200]})
 
 
 def _form(text: str) -> str:
