@@ -87,7 +87,30 @@ class Bars:
         ]
 
 
-Block = Paragraph | Table | KeyValues | Bars
+@dataclass(frozen=True)
+class Lines:
+    """Curves (name, points) over x and y in [0, 1], as inline SVG; told apart by dashes as well as by colour."""
+
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]]
+    caption: str = ""
+    kind = "lines"
+
+    @property
+    def shapes(self) -> list[dict[str, Any]]:
+        """Geometry of each curve in SVG units (plot of 440 x 220 at 40, 10) and of its entry in the legend."""
+        return [
+            {
+                "name": name,
+                "points": " ".join(f"{40 + 440 * x:.1f},{230 - 220 * y:.1f}" for x, y in points),
+                "dash": ("none", "7 3", "2 3", "8 3 2 3")[index % 4],
+                "hue": 360 * index // max(1, len(self.series)),
+                "y": 22 + 22 * index,
+            }
+            for index, (name, points) in enumerate(self.series)
+        ]
+
+
+Block = Paragraph | Table | KeyValues | Bars | Lines
 Section = tuple[str, Block | Sequence[Block]]
 
 
@@ -153,6 +176,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: .5rem 0 1rem; } figcaption { color: var(--soft); font-size: .92rem; }
 svg text { fill: var(--text); font: 13px system-ui, sans-serif; }
+svg polyline { fill: none; stroke-width: 2; } svg line.grid { stroke: var(--line); stroke-width: 1; }
 svg rect { fill: var(--bar); } svg line { stroke: var(--text); stroke-width: 1.5; }
 </style>
 </head>
@@ -198,6 +222,25 @@ svg rect { fill: var(--bar); } svg line { stroke: var(--text); stroke-width: 1.5
 <dt>{{ name }}</dt><dd>{{ value | show }}</dd>
 {% endfor %}
 </dl>
+{% elif block.kind == "lines" %}
+<figure>
+{% if block.caption %}
+<figcaption>{{ block.caption }}</figcaption>
+{% endif %}
+<svg role="group" aria-label="{{ block.caption or heading }}" viewBox="0 0 740 260" width="100%">
+{% for tick in [0, 0.25, 0.5, 0.75, 1] %}
+<line class="grid" x1="40" x2="480" y1="{{ 230 - 220 * tick }}" y2="{{ 230 - 220 * tick }}"/>
+<text x="34" y="{{ 234 - 220 * tick }}" text-anchor="end">{{ tick }}</text>
+<text x="{{ 40 + 440 * tick }}" y="250" text-anchor="middle">{{ tick }}</text>
+{% endfor %}
+{% for curve in block.shapes %}
+<polyline points="{{ curve.points }}" stroke="hsl({{ curve.hue }} 60% 50%)" stroke-dasharray="{{ curve.dash }}"/>
+<polyline points="500,{{ curve.y }} 540,{{ curve.y }}" stroke="hsl({{ curve.hue }} 60% 50%)" \
+stroke-dasharray="{{ curve.dash }}"/>
+<text x="548" y="{{ curve.y + 4 }}">{{ curve.name }}</text>
+{% endfor %}
+</svg>
+</figure>
 {% else %}
 <figure>
 {% if block.caption %}

@@ -134,6 +134,11 @@ LEGACY_SOURCES: dict[str, str] = {
 }
 
 
+def capability_of(metric: str) -> str:
+    """T1 to T9: the capability whose metric this is."""
+    return next(c.id for c in CAPABILITIES.values() if c.metric == metric)
+
+
 def metric_name(data_source: str, extra_info: Mapping[str, Any]) -> str | None:
     """The metric of a record: `extra_info.metric`, else what its reward_mode or data_source stands for, else None."""
     named = extra_info.get("metric")

@@ -42,16 +42,13 @@ def score_response(record: Record | Mapping[str, Any], response: str, *, think: 
 
     `record` is a Record or a dict of the disk schema. `think`: "required" (an unclosed thinking block scores 0 with
     `unclosed_think`), "optional", or "auto" (required iff the response opens a block). The value is None when the
-    gold answer is malformed, and 0.0 with `no_answer` when nothing was answered. DataError when the record is broken
-    or its metric has no reward.
+    gold answer is malformed or a comparison found no end, and 0.0 with `no_answer` when nothing was answered.
+    DataError when the record is broken.
     """
     if not isinstance(record, Record):
         record = parse_record(record)
     if not isinstance(response, str):
         raise DataError(f"a response must be text, not {type(response).__name__}")
-    reward = REWARDS.get(record.metric)
-    if reward is None:
-        raise DataError(f"no reward for metric {record.metric!r}; available: {', '.join(REWARDS)}")
     final = final_text(response, think)
     if record.metric == "em" and record.extra_info.get("strict_prefix"):
         return verbatim(record, response, think)
@@ -59,4 +56,4 @@ def score_response(record: Record | Mapping[str, Any], response: str, *, think: 
         return Score(value=0.0, reason="unclosed_think")
     if record.metric == "math" and names_documents(record):
         return retrieval_math(record, final.text)
-    return reward(record, final.text)
+    return REWARDS[record.metric](record, final.text)

@@ -2,91 +2,57 @@
 
 import math
 import random
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from golongrl.core import tasks
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Record, Score, existing_file, parse_record
 from golongrl.core.store import file_sha256
 from golongrl.core.text import Think
-from golongrl.rewards import REWARDS, score_response
+from golongrl.rewards import pool, score_response
 from golongrl.rewards.audit_files import AuditFiles, read_responses, read_tolerant
+from golongrl.rewards.audit_report import Answers, AuditReport, Curve, MetricCount, ProbeResult, VariantResult
+from golongrl.rewards.corruption import SHARES, corrupted
 from golongrl.rewards.gold import gold_response
 from golongrl.rewards.probes import CHANCE, PROBES, Probe, guess_rate
+from golongrl.rewards.variants import VARIANTS
 
-GOLD = 1 - 1e-9
-
-
-@dataclass
-class MetricCount:
-    """What happened to the rows of one metric; `responses` and `mean` describe the given responses."""
-
-    rows: int = 0
-    gold_ok: int = 0
-    responses: int = 0
-    mean: float | None = None
-    reasons: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class ProbeResult:
-    """One attack on one metric: what it earned, what it may earn, and the verdict ("ok" or "exploited")."""
-
-    probe: str
-    metric: str
-    rows: int
-    max: float
-    mean: float
-    bound: str
-    verdict: str
-
-
-@dataclass
-class AuditReport:
-    """The outcome of `audit`; `passed` is false when a gold fails, a row is bad or a probe is exploited."""
-
-    data: str
-    sha256: str
-    rows: int
-    checked: int
-    bad_rows: int = 0
-    gold_failures: int = 0
-    unscorable: dict[str, int] = field(default_factory=dict)
-    metrics: dict[str, MetricCount] = field(default_factory=dict)
-    probes: list[ProbeResult] = field(default_factory=list)
-    rows_without_response: int = 0
-    unmatched_responses: int = 0
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    out: str | None = None
-
-    @property
-    def exploited(self) -> list[ProbeResult]:
-        """Probes that earned more than their bound."""
-        return [result for result in self.probes if result.verdict != "ok"]
-
-    @property
-    def response_counts(self) -> tuple[int, int]:
-        """How many given responses were scored, and how many could not be."""
-        scored = sum(count.responses for count in self.metrics.values())
-        return scored, sum(sum(count.reasons.values()) for count in self.metrics.values()) - scored
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check of the audit held, on at least one row."""
-        return bool(self.metrics) and not (self.gold_failures or self.bad_rows or self.exploited)
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as JSON types, `passed` included."""
-        return {"passed": self.passed, **asdict(self)}
+GOLD = {"rouge_l": 0.999}
+"""Least score of a right answer; 1 for metrics that are not named."""
 
 
 @dataclass
 class _Tally:
     scores: list[float] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
+
+
+@dataclass
+class _Audit:
+    """State of one audit."""
+
+    report: AuditReport
+    files: AuditFiles
+    think: Think
+    probes: bool
+    costly: bool
+    given: dict[str, list[str]]
+    attacks: dict[tuple[str, str], _Tally] = field(default_factory=lambda: defaultdict(_Tally))
+    dresses: dict[tuple[str, str], VariantResult] = field(default_factory=dict)
+    curves: dict[str, list[list[float]]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, Answers] = field(default_factory=lambda: defaultdict(Answers))
+    last: dict[str, Record] = field(default_factory=dict)
+    """The last record of each metric: its gold answer is tried on the next one."""
+
+    def fail(self, check: str, **fields: Any) -> None:
+        failure = {"check": check, **fields}
+        self.files.failure(failure)
+        self.report.failures.append(failure)
 
 
 def audit(
@@ -96,111 +62,106 @@ def audit(
     think: str = "optional",
     sample: int | None = None,
     probes: bool = True,
+    costly: bool = True,
+    max_error_rate: float = 0.0,
     out: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
     seed: int = 0,
+    name: str | None = None,
 ) -> AuditReport:
     """Check the rewards of a parquet or JSONL dataset, row by row without loading it whole.
 
-    Each gold answer must score 1 and an empty response 0 under the record's own metric; with `probes` the attack
-    catalogue runs as well. `responses` is a JSONL file of {id, response} that is scored too, joined on
-    `extra_info.index` or else the row number from 1; an id may come several times. `think` says how responses are
-    read (see `score_response`): "required" for a model whose chat template opens the thinking block in the prompt,
-    because there an answer cut off in mid-thought shows no tag at all. `sample` checks that many rows drawn with
-    `seed`. With `out`, writes audit.json, failures.jsonl, report.html and, with responses, samples.jsonl there.
-    `progress` is called with the number of rows finished since the last call.
+    Each gold answer must score 1 under the record's own metric. With `probes` the attack catalogue, the dresses of
+    right answers and growing corruption are tried as well; `costly` includes attacks that take seconds. `responses`
+    is a JSONL file of {id, response} that is scored too, joined on `extra_info.index` or else the row's place from 0;
+    an id may come several times, or with a list of `responses`. `think` says how responses are read (see
+    `score_response`): "required" for a model whose chat template opens the thinking block in the prompt, because
+    there an answer cut off in mid-thought shows no tag at all. `sample` checks that many rows drawn with `seed`. More
+    than `max_error_rate` of rows or responses without a score fail the audit. With `out`, writes audit.json,
+    failures.jsonl, report.html and, with responses, samples.jsonl there. `progress` is called with the number of rows
+    finished since the last call. `name` stands for the path in the report.
     """
     if think not in get_args(Think):
         raise UsageError(f"--think {think!r}: expected one of {', '.join(get_args(Think))}")
+    if not 0 <= max_error_rate <= 1:
+        raise UsageError(f"--max-error-rate {max_error_rate}: expected a share from 0 to 1")
     found = existing_file(path, "data file")
     total = sum(1 for _ in read_tolerant(found))
     if not total:
         raise DataError(f"{path} has no rows; build or download it again")
     if sample is not None and sample < 1:
         raise DataError(f"--sample {sample}: expected at least 1")
-    chosen = set(random.Random(seed).sample(range(total), min(sample, total))) if sample else None
     given = read_responses(responses) if responses else {}
-    report = AuditReport(data=str(path), sha256=file_sha256(found), rows=total, checked=0)
-    tallies: dict[tuple[str, str], _Tally] = defaultdict(_Tally)
+    chosen = set(random.Random(seed).sample(range(total), min(sample, total))) if sample else None
+    report = AuditReport(name or str(path), file_sha256(found), rows=total, max_error_rate=max_error_rate)
+    report.out = str(out) if out else None
+    before = pool.counts()
     with AuditFiles(Path(out) if out else None, samples=responses is not None) as files:
-        for position, (number, row) in enumerate(read_tolerant(found)):
-            if chosen is not None and position not in chosen:
-                if given and isinstance(row, dict):
-                    given.pop(_identity(row.get("extra_info"), number), None)
+        state = _Audit(report, files, cast(Think, think), probes, costly, given)
+        for place, (number, row) in enumerate(read_tolerant(found)):
+            if chosen is not None and place not in chosen:
+                if isinstance(row, dict):
+                    state.given.pop(_identity(row.get("extra_info"), place), None)
                 continue
             report.checked += 1
-            for failure in _check_row(report, tallies, row, number, given, cast(Think, think), probes, files):
-                files.failure(failure)
-                report.failures.append(failure)
+            _check_row(state, row, number, place)
             if progress:
                 progress(1)
-        if responses:
-            report.unmatched_responses = len(given)
-            if not any(count.responses for count in report.metrics.values()):
-                raise DataError(
-                    f"no id of {responses} matches a row of {path}; ids are extra_info.index or row numbers from 1"
-                )
-        report.probes = list(_verdicts(tallies))
-        for result in report.exploited:
-            failure = {"check": "probe", **asdict(result)}
-            files.failure(failure)
-            report.failures.append(failure)
-        report.out = str(out) if out else None
+        if responses and not state.answers:
+            raise DataError(
+                f"no id of {responses} matches a row of {path}; ids are extra_info.index or places from 0"
+            )
+        _conclude(state, seed)
+        after = pool.counts()
+        report.workers = pool.PoolCounts(
+            **{name: value - getattr(before, name) for name, value in asdict(after).items()}
+        )
         files.finish(report)
     return report
 
 
-def _check_row(
-    report: AuditReport,
-    tallies: dict[tuple[str, str], _Tally],
-    row: dict[str, Any] | DataError,
-    number: int,
-    given: dict[str, list[str]],
-    think: Think,
-    probes: bool,
-    files: "AuditFiles",
-) -> Iterator[dict[str, Any]]:
-    """Check one row into the report and the tallies; yields its failures."""
+def _check_row(state: _Audit, row: dict[str, Any] | DataError, number: int, place: int) -> None:
+    report = state.report
     try:
         if isinstance(row, DataError):
             raise row
         record = parse_record(row, f"{report.data} row {number}")
     except DataError as error:
         report.bad_rows += 1
-        yield {"check": "row", "row": number, "problem": str(error)}
+        state.fail("row", row=number, problem=str(error))
         return
-    identity = _identity(record.extra_info, number)
-    if record.metric not in REWARDS:
-        reason = f"no reward for metric {record.metric!r}; available: {', '.join(REWARDS)}"
-        report.unscorable[reason] = report.unscorable.get(reason, 0) + 1
-        given.pop(identity, None)
-        return
+    identity = _identity(record.extra_info, place)
     count = report.metrics.setdefault(record.metric, MetricCount())
     count.rows += 1
-    gold, problem = _gold_score(record)
-    if gold.value is not None and gold.value >= GOLD:
+    gold, problem = _gold_score(state, record)
+    if gold.value is not None and gold.value >= GOLD.get(record.metric, 1 - 1e-9):
         count.gold_ok += 1
-        if probes:
-            _run_probes(record, tallies)
+        if state.probes:
+            _try_probes(state, record)
+            _try_variants(state, record, number)
+            _try_corruption(state, record)
     else:
         report.gold_failures += 1
-        yield {
-            "check": "gold",
-            "row": number,
-            "id": identity,
-            "metric": record.metric,
-            "score": gold.value,
-            "reason": gold.reason,
-            "problem": problem,
-        }
-    if not probes:
-        _tally(tallies, "empty", record, "")
-    answers = given.pop(identity, [])
+        state.fail(
+            "gold",
+            row=number,
+            id=identity,
+            metric=record.metric,
+            field="reward_model.ground_truth",
+            score=gold.value,
+            reason=gold.reason,
+            problem=problem,
+        )
+    answers = state.given.pop(identity, [])
     report.rows_without_response += not answers
     for repeat, answer in enumerate(answers):
-        score = score_response(record, answer, think=think)
-        _count_response(count, score)
-        files.sample(
+        score = _timed(state, record, answer, think=state.think)
+        part = state.answers[_capability(record)]
+        part.reasons[score.reason] += 1
+        if score.value is not None:
+            part.values.append(score.value)
+            part.rows.append(place)
+        state.files.sample(
             {
                 "id": identity,
                 "repeat": repeat,
@@ -212,50 +173,102 @@ def _check_row(
         )
 
 
-def _identity(extra_info: Any, number: int) -> str:
-    """The id responses are joined on: `extra_info.index`, else the row number."""
+def _identity(extra_info: Any, place: int) -> str:
+    """The id responses are joined on: `extra_info.index`, else the row's place from 0."""
     index = extra_info.get("index") if isinstance(extra_info, dict) else None
-    return str(number if index is None else index)
+    return str(place if index is None else index)
 
 
-def _gold_score(record: Record) -> tuple[Score, str | None]:
+def _capability(record: Record) -> str:
+    """T1 to T9 with its name: the record's own, else the one whose metric scores it."""
+    named = record.extra_info.get("capability")
+    key = named if named in tasks.CAPABILITIES else tasks.capability_of(record.metric)
+    return f"{key} {tasks.CAPABILITIES[key].name}"
+
+
+def _timed(state: _Audit, record: Record, response: str, think: Think = "auto") -> Score:
+    count = state.report.metrics[record.metric]
+    start = time.perf_counter()
+    score = score_response(record, response, think=think)
+    count.seconds += time.perf_counter() - start
+    count.scores += 1
+    return score
+
+
+def _gold_score(state: _Audit, record: Record) -> tuple[Score, str | None]:
     try:
         response = gold_response(record)
     except DataError as error:
         return Score(value=None, reason="malformed_gold"), str(error)
-    score = score_response(record, response, think="optional")
-    reasoned = score_response(record, f"<think>\nHm.\n</think>\n\n{response}", think="required")
+    score = _timed(state, record, response, think="optional")
+    reasoned = _timed(state, record, f"<think>\nHm.\n</think>\n\n{response}", think="required")
     if reasoned.value != score.value:
         return reasoned, "the gold answer scores differently behind a thinking block"
     return score, score.details.get("problem") or f"the gold response scores {score.value}: {response[:200]!r}"
 
 
-def _count_response(count: MetricCount, score: Score) -> None:
-    count.reasons[score.reason] = count.reasons.get(score.reason, 0) + 1
-    if score.value is not None:
-        count.responses += 1
-        count.mean = (count.mean or 0.0) + (score.value - (count.mean or 0.0)) / count.responses
-
-
-def _run_probes(record: Record, tallies: dict[tuple[str, str], _Tally]) -> None:
+def _try_probes(state: _Audit, record: Record) -> None:
+    other = state.last.get(record.metric)
+    if other is not None and gold_response(other) == gold_response(record):
+        other = None
+    state.last[record.metric] = record
     for name, probe in PROBES.items():
-        if probe.applies(record.metric) and (response := probe.build(record)) is not None:
-            _tally(tallies, name, record, response)
+        if not probe.applies(record.metric) or (probe.rows and not state.costly):
+            continue
+        tally = state.attacks[name, record.metric]
+        if len(tally.scores) >= (probe.rows or math.inf) or (response := probe.response(record, other)) is None:
+            continue
+        score = score_response(record, response) if probe.rows else _timed(state, record, response)
+        # An attack that ends without a verdict (a timeout) is not paid either.
+        tally.scores.append(score.value or 0.0)
+        if probe.mean_bounds.get(record.metric) == CHANCE:
+            tally.chances.append(guess_rate(record))
 
 
-def _tally(tallies: dict[tuple[str, str], _Tally], name: str, record: Record, response: str) -> None:
-    value = score_response(record, response).value
-    if value is None:
-        return
-    tally = tallies[name, record.metric]
-    tally.scores.append(value)
-    if PROBES[name].mean_bounds.get(record.metric) == CHANCE:
-        tally.chances.append(guess_rate(record))
+def _try_variants(state: _Audit, record: Record, number: int) -> None:
+    for name, variant in VARIANTS.items():
+        if (response := variant.build(record)) is None:
+            continue
+        key = name, record.metric
+        result = state.dresses.setdefault(key, VariantResult(name, record.metric))
+        value = _timed(state, record, response).value or 0.0
+        result.rows += 1
+        result.lowest = min(result.lowest, value)
+        if value < GOLD.get(record.metric, 1 - 1e-9):
+            result.lost += 1
+            if result.lost == 1:
+                problem = f"{variant.what}: scores {value:.3f}, {response[:200]!r}"
+                state.fail("variant", row=number, metric=record.metric, variant=name, score=value, problem=problem)
 
 
-def _verdicts(tallies: dict[tuple[str, str], _Tally]) -> Iterable[ProbeResult]:
+def _try_corruption(state: _Audit, record: Record) -> None:
+    responses = [corrupted(record, share) for share in SHARES]
+    if record.extra_info.get("relevance") is None and all(response is not None for response in responses):
+        scores = [_timed(state, record, response).value or 0.0 for response in responses if response is not None]
+        state.curves[record.metric].append(scores)
+
+
+def _conclude(state: _Audit, seed: int) -> None:
+    """Verdicts over all rows."""
+    report = state.report
+    report.unmatched_responses = len(state.given)
+    report.probes = list(_verdicts(state.attacks))
+    report.variants = sorted(state.dresses.values(), key=lambda result: result.metric)
+    report.capabilities = {name: part.summary(seed) for name, part in sorted(state.answers.items())}
+    for metric, rows in sorted(state.curves.items()):
+        means = [math.fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+        report.curves.append(Curve(metric, len(rows), means))
+    for result in report.exploited:
+        state.fail("probe", **asdict(result))
+    for curve in report.curves:
+        if not curve.falls:
+            state.fail("sensitivity", metric=curve.metric, problem=f"mean scores {curve.means} do not fall")
+
+
+def _verdicts(attacks: dict[tuple[str, str], _Tally]) -> Iterator[ProbeResult]:
     order = {name: rank for rank, name in enumerate(PROBES)}
-    for (name, metric), tally in sorted(tallies.items(), key=lambda pair: (order[pair[0][0]], pair[0][1])):
+    tried = ((key, tally) for key, tally in attacks.items() if tally.scores)
+    for (name, metric), tally in sorted(tried, key=lambda pair: (order[pair[0][0]], pair[0][1])):
         highest, mean = max(tally.scores), math.fsum(tally.scores) / len(tally.scores)
         limit, bound = _bound(PROBES[name], metric, tally)
         reached = highest if metric in PROBES[name].row_bounds else mean
@@ -266,9 +279,8 @@ def _verdicts(tallies: dict[tuple[str, str], _Tally]) -> Iterable[ProbeResult]:
 def _bound(probe: Probe, metric: str, tally: _Tally) -> tuple[float, str]:
     if metric in probe.row_bounds:
         return probe.row_bounds[metric], f"max <= {probe.row_bounds[metric]:.2f}"
-    limit = probe.mean_bounds[metric]
-    if limit == CHANCE:
+    rate = probe.mean_bounds[metric]
+    if rate == CHANCE:
         rate = math.fsum(tally.chances) / len(tally.chances)
-        limit = min(1.0, rate + 3 * math.sqrt(rate * (1 - rate) / len(tally.chances)))
-        return limit, f"mean <= {limit:.2f} (chance {rate:.2f} + 3 standard errors)"
-    return limit, f"mean <= {limit:.2f}"
+    limit = min(1.0, rate + 3 * math.sqrt(rate * (1 - rate) / len(tally.scores)))
+    return limit, f"mean <= {limit:.2f} ({rate:.2f} + 3 standard errors)"

@@ -4,17 +4,14 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from golongrl.core import report as html
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import existing_file, read_rows
 from golongrl.core.store import atomic_path, parse_line, read_jsonl, storage_errors, write_json
-
-if TYPE_CHECKING:
-    from golongrl.rewards.audit import AuditReport
-
-SHOWN = 200
+from golongrl.rewards.audit_page import sections
+from golongrl.rewards.audit_report import AuditReport
 
 
 def read_tolerant(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
@@ -33,12 +30,20 @@ def read_tolerant(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]
 
 
 def read_responses(path: str | Path) -> dict[str, list[str]]:
-    """Responses by id from a JSONL file of {id, response}; an id may come several times."""
+    """Responses by id from a JSONL file of {id, response}; an id may come several times, or with `responses`.
+
+    The field `index` serves as well as `id`.
+    """
     found: dict[str, list[str]] = {}
     for number, row in read_jsonl(existing_file(path, "responses file")):
-        if row.get("id") is None or not isinstance(row.get("response"), str):
-            raise DataError(f"{path} line {number}: expected the fields id and response (text); mend or remove it")
-        found.setdefault(str(row["id"]), []).append(row["response"])
+        identity = row.get("id") if row.get("id") is not None else row.get("index")
+        texts = row["responses"] if "responses" in row else [row.get("response")]
+        if identity is None or not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise DataError(
+                f"{path} line {number}: expected the fields id (or index) and response (text) or responses "
+                "(list of texts); mend or remove it"
+            )
+        found.setdefault(str(identity), []).extend(texts)
     if not found:
         raise DataError(f"{path} holds no responses; expected JSONL rows of id and response")
     return found
@@ -85,51 +90,11 @@ class AuditFiles:
             with storage_errors(self.folder):
                 handle.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def finish(self, report: "AuditReport") -> None:
-        """Write audit.json (without the single failures, which have their own file) and report.html."""
+    def finish(self, report: AuditReport) -> None:
+        """Write audit.json and report.html; samples of an earlier audit, which this one does not have, go."""
         if self.folder is None:
             return
-        summary = report.as_json()
-        del summary["failures"]
-        write_json(self.folder / "audit.json", summary)
+        write_json(self.folder / "audit.json", report.as_json())
         html.write_page(self.folder / "report.html", f"Reward audit of {Path(report.data).name}", sections(report))
-
-
-def sections(report: "AuditReport") -> list[html.Section]:
-    """The audit as sections of a report page."""
-    summary: dict[str, Any] = {
-        "verdict": "passed" if report.passed else "failed",
-        "data": report.data,
-        "sha256": report.sha256,
-        "rows": report.rows,
-        "rows checked": report.checked,
-        "gold answers that fail": report.gold_failures,
-        "bad rows": report.bad_rows,
-        "probes that earn too much": len(report.exploited),
-    }
-    summary |= {f"unscorable ({reason})": count for reason, count in report.unscorable.items()}
-    parts: list[html.Section] = [
-        ("Summary", html.KeyValues(summary)),
-        (
-            "Metrics",
-            html.Table(
-                ["metric", "rows", "gold = 1", "responses", "mean"],
-                [[name, c.rows, c.gold_ok, c.responses, c.mean] for name, c in report.metrics.items()],
-                caption="Rows per metric, gold answers that score 1, and the given responses",
-            ),
-        ),
-    ]
-    if report.probes:
-        table = html.Table(
-            ["probe", "metric", "rows", "max", "mean", "bound", "verdict"],
-            [[p.probe, p.metric, p.rows, p.max, p.mean, p.bound, p.verdict] for p in report.probes],
-            caption="What each attack earned, and what it may earn at most",
-        )
-        parts.append(("Attacks", table))
-    if report.failures:
-        rows = [
-            [f["check"], f.get("row"), f.get("metric"), f.get("problem") or f.get("probe")] for f in report.failures
-        ]
-        caption = f"The first {SHOWN} of {len(rows)}; failures.jsonl has all" if len(rows) > SHOWN else "All failures"
-        parts.append(("Failures", html.Table(["check", "row", "metric", "problem"], rows[:SHOWN], caption=caption)))
-    return parts
+        if not self._with_samples:
+            (self.folder / "samples.jsonl").unlink(missing_ok=True)

@@ -16,7 +16,9 @@ def gold_response(record: Record) -> str:
     """
     if record.metric == "iou":
         golds = [record.gold.golden_label] if record.gold.golden_label.strip() else []
-    elif record.metric in ("em", "choice", "math"):
+    elif record.metric == "math":
+        golds = [gold for gold in gold_aliases(record) if gold_expression(gold).text]
+    elif record.metric in ("em", "choice"):
         golds = gold_aliases(record)
     elif record.metric == "rouge_l":
         golds = [reference.text for reference in references(record)]

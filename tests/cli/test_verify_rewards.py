@@ -53,10 +53,10 @@ def test_a_gold_that_fails_ends_with_one(tmp_path):
 
 def test_responses_are_joined_on_row_numbers_without_an_index(tmp_path):
     data = write(tmp_path / "d.jsonl", "Paris", "Rome")
-    (tmp_path / "r.jsonl").write_text('{"id": 1, "response": "Paris"}\n{"id": 2, "response": "Oslo"}\n')
+    (tmp_path / "r.jsonl").write_text('{"id": 0, "response": "Paris"}\n{"id": 1, "response": "Oslo"}\n')
     done = golongrl(data, "--responses", "r.jsonl", "--no-audit", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["metrics"]["em"]["mean"] == 0.5
+    assert json.loads(done.stdout)["capabilities"]["T1 precise retrieval"]["mean"] == 0.5
 
 
 def test_a_missing_file_is_one_message(tmp_path):
@@ -69,15 +69,15 @@ def test_a_missing_file_is_one_message(tmp_path):
 
 def test_think_decides_how_responses_are_read(tmp_path):
     data = write(tmp_path / "d.jsonl", "Paris", "Rome", "Oslo")
-    answers = [(1, "Paris"), (2, "hm</think>Rome"), (9, "Bern")]
+    answers = [(0, "Paris"), (1, "hm</think>Rome"), (9, "Bern")]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": i, "response": r}) + "\n" for i, r in answers))
     means = {}
     for think in ("optional", "required", "auto"):
         done = golongrl(data, "--responses", "r.jsonl", "--no-audit", "--think", think, "--json", cwd=tmp_path)
-        means[think] = json.loads(done.stdout)["metrics"]["em"]["mean"]
+        means[think] = json.loads(done.stdout)["capabilities"]["T1 precise retrieval"]["mean"]
     assert means == {"optional": 1.0, "required": 0.5, "auto": 1.0}
     done = golongrl(data, "--responses", "r.jsonl", "--no-audit", cwd=tmp_path)
-    assert "2 scored, 0 unscorable; 1 rows without a response, 1 ids without a row" in done.stderr
+    assert "2 scored, 0 without a score; 1 rows without a response, 1 ids without a row" in done.stderr
     wrong = golongrl(data, "--responses", "r.jsonl", "--think", "perhaps", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "expected one of required, optional, auto" in wrong.stderr
@@ -87,7 +87,7 @@ def test_broken_responses_are_named_by_line(tmp_path):
     data = write(tmp_path / "d.jsonl", "Paris")
     for content, problem in (
         (b'{"id": 1, "response": "a"}\nnot json\n', "line 2 is not JSON"),
-        (b'{"id": 1}\n', "line 1: expected the fields id and response"),
+        (b'{"id": 1}\n', "line 1: expected the fields id (or index) and response"),
         (b'{"id": 1, "response": "\xff"}\n', "line 1 is not UTF-8"),
         (b"", "holds no responses"),
     ):
@@ -100,4 +100,15 @@ def test_broken_responses_are_named_by_line(tmp_path):
 
 
 def test_the_usage_line_names_the_dataset(tmp_path):
-    assert "golongrl verify-rewards [OPTIONS] {DATA}" in golongrl("--help", cwd=tmp_path).stdout
+    assert "golongrl verify-rewards [OPTIONS] [DATA]" in golongrl("--help", cwd=tmp_path).stdout
+
+
+def test_the_self_test_needs_no_data(tmp_path):
+    done = golongrl("--self-test", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["passed"] is True
+    assert list(tmp_path.iterdir()) == []
+    both = golongrl("d.jsonl", "--self-test", cwd=tmp_path)
+    assert (both.returncode, "brings its own data" in both.stderr) == (2, True)
+    neither = golongrl(cwd=tmp_path)
+    assert (neither.returncode, "name the dataset to check" in neither.stderr) == (2, True)

@@ -3,10 +3,13 @@ import json
 import pytest
 
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.records import parse_record, write_parquet
+from golongrl.core.records import Score, parse_record, write_parquet
+from golongrl.core.tasks import LEGACY_SOURCES
 from golongrl.rewards import REWARDS, score_response
 from golongrl.rewards.audit import audit
 from golongrl.rewards.probes import CHANCE, PROBES, guess_rate
+from golongrl.rewards.self_test import rows as self_test_rows
+from golongrl.rewards.self_test import self_test
 
 WORDS = [
     f"{first}{last}" for first in ("amber", "basin", "cedar", "delta") for last in ("fall", "gate", "ridge", "well")
@@ -33,6 +36,7 @@ def good_rows():
             ("em", {"golden_label": " ".join(items[:2])}, {}),
             ("choice", {"golden_label": "ABCD"[turn % 4]}, {"options": ["w", "x", "y", "z"]}),
             ("iou", {"golden_label": table}, {}),
+            ("math", {"golden_label": str(17 + 31 * turn)}, {}),
             ("rouge_l", {"doc_ids": ["今天天气不错，我们去公园散步，看到了许多美丽的花朵。", " ".join(items)]}, {}),
         ]:
             rows.append(row(metric, 100 + len(rows), gold, **extra))
@@ -49,8 +53,8 @@ def test_a_sound_dataset_passes(tmp_path):
     seen = []
     report = audit(write(tmp_path / "d.jsonl", good_rows()), out=tmp_path / "out", progress=seen.append)
     assert report.passed, report.failures
-    assert (report.rows, report.checked, report.bad_rows, report.gold_failures) == (64, 64, 0, 0)
-    assert sum(seen) == 64
+    assert (report.rows, report.checked, report.bad_rows, report.gold_failures) == (72, 72, 0, 0)
+    assert sum(seen) == 72
     assert {name: count.gold_ok for name, count in report.metrics.items()} == dict.fromkeys(REWARDS, 8)
     assert {probe.metric for probe in report.probes} == set(REWARDS)
     # 6 golds among 54 decoys: f1 = 12 / 66, subem = 6 / 60, iou = 6 / 60
@@ -72,14 +76,13 @@ def test_bad_rows_are_named_and_the_rest_goes_on(tmp_path):
         {"data_source": "test", "prompt": []},
         "{broken",
         "[1]",
-        row("math", 902, {"golden_label": "42"}),
         row("nonsense", 903, {"golden_label": "42"}),
     ]
     report = audit(write(tmp_path / "d.jsonl", rows), out=tmp_path / "out")
     assert not report.passed
-    assert (report.checked, report.bad_rows, report.gold_failures) == (15, 4, 2)
-    assert list(report.unscorable.values()) == [1]
-    assert "no reward for metric 'math'" in next(iter(report.unscorable))
+    assert (report.checked, report.bad_rows, report.gold_failures) == (14, 4, 2)
+    assert report.problems[0] == "2 gold answers below 1"
+    assert report.problems[-1] == "28.57% of rows and responses cannot be scored (allowed: 0.00%)"
     failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
     assert [(f["check"], f["row"]) for f in failures] == [
         ("gold", 9),
@@ -87,7 +90,7 @@ def test_bad_rows_are_named_and_the_rest_goes_on(tmp_path):
         ("row", 11),
         ("row", 12),
         ("row", 13),
-        ("row", 15),
+        ("row", 14),
     ]
     assert "row 11, field prompt" in failures[2]["problem"]
 
@@ -101,7 +104,44 @@ def test_a_dataset_whose_answer_is_always_a_is_caught(tmp_path):
 
 
 def test_nothing_checked_is_no_pass(tmp_path):
-    assert not audit(write(tmp_path / "d.jsonl", [row("math", 1, {"golden_label": "42"})])).passed
+    report = audit(write(tmp_path / "d.jsonl", ["{broken"]), max_error_rate=1.0)
+    assert report.problems == ["no row could be checked"]
+
+
+def test_some_bad_rows_may_be_allowed(tmp_path):
+    data = write(tmp_path / "d.jsonl", [*good_rows()[:9], "{broken"])
+    assert not audit(data, max_error_rate=0.09).passed
+    assert audit(data, max_error_rate=0.1).passed
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        audit(data, max_error_rate=2)
+
+
+def test_a_metric_that_pays_for_junk_is_caught(tmp_path, monkeypatch):
+    def gullible(record, text):
+        return Score(value=float(any(gold in text for gold in record.gold.doc_ids)))
+
+    monkeypatch.setitem(REWARDS, "f1", gullible)
+    report = audit(write(tmp_path / "d.jsonl", [r for r in good_rows() if r["extra_info"]["metric"] == "f1"]))
+    assert {p.probe for p in report.exploited} >= {"dump", "dump_500", "half", "first_only", "in_a_sentence"}
+    assert "full_width" in {v.variant for v in report.false_negatives}
+    assert [curve.falls for curve in report.curves] == [True]
+
+
+def test_a_metric_that_ignores_corruption_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setitem(REWARDS, "subem", lambda record, text: Score(value=float(bool(text.strip()))))
+    report = audit(write(tmp_path / "d.jsonl", [r for r in good_rows() if r["extra_info"]["metric"] == "subem"]))
+    assert "corruption does not lower subem" in report.problems
+    assert report.failures[-1]["check"] == "sensitivity"
+
+
+def test_the_self_test_passes_and_covers_every_metric_and_published_form():
+    report = self_test()
+    assert report.passed, report.failures
+    assert set(report.metrics) == set(REWARDS)
+    assert {row["data_source"] for row in self_test_rows()} >= {*LEGACY_SOURCES, "longbench_pro"}
+    attacks = {name: {p.probe for p in report.probes if p.metric == name} for name in REWARDS}
+    assert min(map(len, attacks.values())) >= 20
+    assert report.workers.timeouts == 1
 
 
 def test_given_responses_are_scored_by_index(tmp_path):
@@ -119,16 +159,30 @@ def test_given_responses_are_scored_by_index(tmp_path):
         ("7", 1, pytest.approx(2 / 3), "ok"),
         ("7", 2, 0.0, "unclosed_think"),
     ]
-    assert report.metrics["f1"].mean == pytest.approx((1 + 2 / 3) / 3)
-    assert report.metrics["f1"].reasons == {"ok": 2, "unclosed_think": 1}
+    part = report.capabilities["T3 exhaustive retrieval"]
+    assert part.mean == pytest.approx((1 + 2 / 3) / 3)
+    assert part.reasons == {"ok": 2, "unclosed_think": 1}
+    assert (part.low, part.high) == (None, None)
+    assert part.histogram == [1, 0, 0, 0, 0, 0, 1, 0, 0, 1]
     assert (report.rows_without_response, report.unmatched_responses) == (1, 1)
+
+
+def test_responses_come_with_intervals_over_rows_and_without_old_samples(tmp_path):
+    data = write(tmp_path / "d.jsonl", [row("em", index, {"golden_label": "x"}) for index in range(4)])
+    answers = [{"index": index, "responses": ["x" if index % 2 else "y"] * 3} for index in range(4)]
+    report = audit(data, responses=write(tmp_path / "r.jsonl", answers), probes=False, out=tmp_path / "out")
+    part = report.capabilities["T1 precise retrieval"]
+    assert (part.responses, part.mean, part.low, part.high) == (12, 0.5, 0.0, 1.0)
+    assert "Reward distribution" in (tmp_path / "out" / "report.html").read_text()
+    audit(data, probes=False, out=tmp_path / "out")
+    assert not (tmp_path / "out" / "samples.jsonl").exists()
 
 
 def test_responses_that_fit_nothing_are_an_error(tmp_path):
     data = write(tmp_path / "d.jsonl", good_rows())
     with pytest.raises(DataError, match="no id of"):
         audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 5000, "response": "a"}]))
-    with pytest.raises(DataError, match="line 1: expected the fields id and response"):
+    with pytest.raises(DataError, match="line 1: expected the fields id"):
         audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 1}]))
 
 
@@ -141,7 +195,7 @@ def test_a_sample_is_drawn_by_seed(tmp_path):
 
 
 def test_parquet_is_read_as_well(tmp_path):
-    assert write_parquet(tmp_path / "d.parquet", map(parse_record, good_rows())) == 64
+    assert write_parquet(tmp_path / "d.parquet", map(parse_record, good_rows())) == 72
     report = audit(tmp_path / "d.parquet")
     assert report.passed, report.failures
 
@@ -171,11 +225,11 @@ def test_an_interrupted_audit_leaves_the_last_report(tmp_path):
 
 def test_every_probe_stays_below_its_bound_on_one_gold_as_well():
     for metric in REWARDS:
-        gold = {"golden_label": "B"} if metric == "choice" else {"golden_label": "one", "doc_ids": []}
+        gold = {"golden_label": {"choice": "B", "math": "42"}.get(metric, "one"), "doc_ids": []}
         gold = {"golden_label": '{"data": [["one", 1]]}'} if metric == "iou" else gold
         sample = parse_record(row(metric, 1, gold, options=list("wxyz")))
         for name, probe in PROBES.items():
-            response = probe.build(sample) if metric in probe.row_bounds else None
+            response = probe.response(sample, None) if metric in probe.row_bounds and not probe.rows else None
             if response is not None:
                 assert score_response(sample, response).value <= probe.row_bounds[metric], (name, metric)
 

@@ -1,6 +1,7 @@
 """What holds for every metric: bounds, gold = 1, determinism, and that thinking never matters."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def row(metric, golds):
         gold = {"golden_label": golds[0], "doc_ids": golds[1:]}
     if metric == "choice":
         gold = {"golden_label": "ABCD"[len(golds) % 4], "doc_ids": []}
+    if metric == "math":
+        gold = {"golden_label": f"{sum(map(len, golds))}/7", "doc_ids": []}
     if metric == "iou":
         gold = {"golden_label": json.dumps({"data": [[item, len(item)] for item in golds]}), "doc_ids": []}
     return {
@@ -112,6 +115,62 @@ def test_repeating_the_gold_list_changes_nothing(golds, metric):
     assert score_response(record, "[Answer]\n" + "\n".join(golds * 3)).value == pytest.approx(1.0)
 
 
+LETTERS = st.sampled_from([f"item {letter}" for letter in "abcdefghij"])
+DISTINCT = st.lists(LETTERS, min_size=2, max_size=8, unique=True)
+    st.sampled_from([f"item {letter}" for letter in "abcdefghij"]), min_size=2, max_size=8, unique=True
+)
+
+
+@given(DISTINCT, st.integers(0, 7), st.integers(0, 5), st.sampled_from(LIST_METRICS))
+def test_one_more_right_item_in_its_place_never_costs(golds, kept, wrong, metric):
+    record = parse_record(row(metric, golds))
+    junk = [f"zz{index}" for index in range(wrong)]
+    values = [
+        score_response(record, "\n".join([*golds[:count], *junk]) or "none").value
+        for count in (min(kept, len(golds) - 1), min(kept, len(golds) - 1) + 1)
+    ]
+    assert values[0] <= values[1]
+
+
+@given(ITEMS, ITEMS, st.sampled_from(LIST_METRICS), st.sampled_from(["- {}", "* {}", "• {}"]))
+def test_bullets_change_nothing(golds, answer, metric, bullet):
+    record = parse_record(row(metric, golds))
+    # A line that begins or ends with a sign of its own may read otherwise behind a bullet.
+    assume(all(line[0].isalnum() and line == line.strip() for line in answer))
+    plain, dressed = "\n".join(answer), "\n".join(map(bullet.format, answer))
+    assert score_response(record, dressed).value == score_response(record, plain).value
+
+
+@given(ITEMS, ITEMS, st.sampled_from([*LIST_METRICS, "em", "rouge_l"]))
+def test_case_changes_nothing(golds, answer, metric):
+    record = parse_record(row(metric, golds))
+    assert score_response(record, "\n".join(answer).upper()) == score_response(record, "\n".join(answer))
+
+
+def test_processes_agree():
+    rng = random.Random(1)
+    jobs = [
+        (row(metric, [rng.choice("abcdefgh") * 2 for _ in range(5)]), "\n".join(rng.choices("aabbccdd甲乙", k=9)))
+        for metric in sorted(REWARDS) * 4
+    ]
+    code = (
+        "import json, sys; from golongrl.rewards import score_response; "
+        "print(json.dumps([score_response(*job).model_dump() for job in json.load(sys.stdin)]))"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(jobs),
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (1, 2)
+    }
+    assert seen == {json.dumps([score_response(*job).model_dump() for job in jobs]) + "\n"}
+
+
 @given(ITEMS, st.integers(1, 30), st.sampled_from(["f1", "subem", "pairwise"]))
 def test_surplus_lines_never_pay(golds, surplus, metric):
     record = parse_record(row(metric, golds))
@@ -132,8 +191,8 @@ def test_dicts_and_records_score_alike():
 
 
 def test_what_cannot_be_scored_is_an_error():
-    with pytest.raises(DataError, match=r"no reward for metric 'math'; available: em, choice"):
-        score_response(row("math", ["42"]), "42")
+    with pytest.raises(DataError, match=r"no metric is known .* set extra_info.metric to one of em, choice"):
+        score_response(row("taste", ["42"]), "42")
     with pytest.raises(DataError, match="NoneType"):
         score_response(row("em", ["42"]), None)
     with pytest.raises(DataError, match="prompt"):
@@ -145,7 +204,7 @@ def test_what_cannot_be_scored_is_an_error():
 @pytest.mark.parametrize("metric", sorted(set(REWARDS) - {"choice"}))
 def test_an_empty_gold_has_no_score(metric):
     sample = row(metric, [" "])
-    if metric == "iou":
+    if metric in ("iou", "math"):
         sample["reward_model"]["ground_truth"]["golden_label"] = ""
     score = score_response(sample, "anything")
     assert (score.value, score.reason) == (None, "malformed_gold")

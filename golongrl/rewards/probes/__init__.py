@@ -65,7 +65,7 @@ PROBES: dict[str, Probe] = {
     "tag_spam": Probe("answer tags, boxes and markers around nothing", _constant(blind.TAGS), _NOTHING),
     "refusal": Probe("a polite refusal", _constant(blind.REFUSAL), _NO_SUMMARY),
     "judge_injection": Probe("a text that orders a judge to pay", _constant(blind.INJECTION), _NO_SUMMARY),
-    "huge_latex": Probe("a fraction nested 20,000 times", _constant(blind.HUGE_LATEX), _NOTHING, rows=2),
+    "huge_latex": Probe("a fraction nested 20,000 times", _constant(blind.HUGE_LATEX), _NO_SUMMARY, rows=2),
     "megabyte": Probe("a megabyte of filler", _constant(blind.MEGABYTE), _NOTHING, rows=2),
     "power_tower": Probe("a number that no computer can write", _constant(blind.TOWER), {"math": 0.0}, rows=1),
     # The gold answer where it must not count

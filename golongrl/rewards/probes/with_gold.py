@@ -25,6 +25,7 @@ from golongrl.rewards.probes.parts import (
     wrong_answer,
     wrong_number,
 )
+from golongrl.rewards.retrieval_math import names_documents
 
 _LOOK_ALIKES = str.maketrans("aceopxyABCEHKMOPTX", "асеорхуАВСЕНКМОРТХ")
 
@@ -54,14 +55,14 @@ def in_reopened_thinking(record: Record) -> str | None:
 def then_wrong(record: Record) -> str | None:
     """The right answer first, a wrong one as the last word."""
     wrong = wrong_answer(record)
-    if wrong is None or verbatim(record):
+    if wrong is None or verbatim(record) or names_documents(record):
         return None
     return f"{gold_response(record)}\n\nOn reflection, that is wrong. My final answer:\n\n{wrong}"
 
 
 def before_marker(record: Record) -> str | None:
     """The right answer before the marker, nothing of worth behind it."""
-    if record.metric == "iou" or verbatim(record):
+    if record.metric == "iou" or verbatim(record) or names_documents(record):
         return None
     gold = gold_response(record).replace("[Answer]\n", "")
     return None if answer_area(gold)[1] else f"{gold}\n[Answer]\nsee above"
