@@ -99,15 +99,13 @@ def compare(golds: list[str], stated: Stated, tolerance: float = 0.0) -> Score:
             return Score(value=1.0, details=details)
         if same is None:
             open_golds.append(gold)
-    failed: pool.Verdict | None = None
     for gold in open_golds:
         for form in _forms(gold):
             verdict = pool.verdict(form, _forms(answer)[0], tolerance)
+            if verdict.equal is None:
+                return Score(value=None, reason=verdict.reason, details={**details, "problem": verdict.problem})
             if verdict.equal:
                 return Score(value=1.0, details=details)
-            failed = verdict if verdict.equal is None else failed
-    if failed:
-        return Score(value=None, reason=failed.reason, details={**details, "problem": failed.problem})
     return Score(value=0.0, details=details)
 
 

@@ -78,7 +78,7 @@ def test_bad_rows_are_named_and_the_rest_goes_on(tmp_path):
         "[1]",
         row("nonsense", 903, {"golden_label": "42"}),
     ]
-    report = audit(write(tmp_path / "d.jsonl", rows), out=tmp_path / "out")
+    report = audit(write(tmp_path / "d.jsonl", rows), out=tmp_path / "out", costly=False)
     assert not report.passed
     assert (report.checked, report.bad_rows, report.gold_failures) == (14, 4, 2)
     assert report.problems[0] == "2 gold answers below 1"
@@ -110,10 +110,10 @@ def test_nothing_checked_is_no_pass(tmp_path):
 
 def test_some_bad_rows_may_be_allowed(tmp_path):
     data = write(tmp_path / "d.jsonl", [*good_rows()[:9], "{broken"])
-    assert not audit(data, max_error_rate=0.09).passed
-    assert audit(data, max_error_rate=0.1).passed
+    assert not audit(data, max_error_rate=0.09, costly=False).passed
+    assert audit(data, max_error_rate=0.1, costly=False).passed
     with pytest.raises(UsageError, match="from 0 to 1"):
-        audit(data, max_error_rate=2)
+        audit(data, max_error_rate=2, costly=False)
 
 
 def test_a_metric_that_pays_for_junk_is_caught(tmp_path, monkeypatch):
@@ -181,9 +181,9 @@ def test_responses_come_with_intervals_over_rows_and_without_old_samples(tmp_pat
 def test_responses_that_fit_nothing_are_an_error(tmp_path):
     data = write(tmp_path / "d.jsonl", good_rows())
     with pytest.raises(DataError, match="no id of"):
-        audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 5000, "response": "a"}]))
+        audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 5000, "response": "a"}]), costly=False)
     with pytest.raises(DataError, match="line 1: expected the fields id"):
-        audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 1}]))
+        audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 1}]), costly=False)
 
 
 def test_a_sample_is_drawn_by_seed(tmp_path):
@@ -196,7 +196,7 @@ def test_a_sample_is_drawn_by_seed(tmp_path):
 
 def test_parquet_is_read_as_well(tmp_path):
     assert write_parquet(tmp_path / "d.parquet", map(parse_record, good_rows())) == 72
-    report = audit(tmp_path / "d.parquet")
+    report = audit(tmp_path / "d.parquet", costly=False)
     assert report.passed, report.failures
 
 
@@ -212,14 +212,14 @@ def test_inputs_that_are_none(tmp_path):
 
 def test_an_interrupted_audit_leaves_the_last_report(tmp_path):
     data = write(tmp_path / "d.jsonl", good_rows())
-    audit(data, out=tmp_path / "out")
+    audit(data, out=tmp_path / "out", costly=False)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     def stop(count):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        audit(data, out=tmp_path / "out", progress=stop)
+        audit(data, out=tmp_path / "out", progress=stop, costly=False)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 

@@ -117,8 +117,6 @@ def test_repeating_the_gold_list_changes_nothing(golds, metric):
 
 LETTERS = st.sampled_from([f"item {letter}" for letter in "abcdefghij"])
 DISTINCT = st.lists(LETTERS, min_size=2, max_size=8, unique=True)
-    st.sampled_from([f"item {letter}" for letter in "abcdefghij"]), min_size=2, max_size=8, unique=True
-)
 
 
 @given(DISTINCT, st.integers(0, 7), st.integers(0, 5), st.sampled_from(LIST_METRICS))
