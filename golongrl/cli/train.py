@@ -26,6 +26,9 @@ def train(
     set_: Set = None,
     seed: Seed = None,
     resume: Fresh = True,
+    skip_gate: Annotated[
+        bool, typer.Option("--skip-gate", help="Train although the rewards of the data were not audited.")
+    ] = False,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
@@ -52,9 +55,13 @@ def train(
         "seed": seed,
     }
     resolved = resolve(table, parse_set(set_ or []), flags, where)
+    if skip_gate:
+        console.say(
+            f"WARNING: the rewards of {resolved.data} are not audited (--skip-gate); one that can be gamed will be"
+        )
     folder = out or Path("runs") / "train" / resolved.algo
     if dry_run:
-        planned = plan(resolved, folder)
+        planned = plan(resolved, folder, skip_gate=skip_gate)
         if json_:
             console.print_json({"config": resolved.model_dump(), "verl": planned.verl, "command": planned.command})
             return
@@ -74,7 +81,7 @@ def train(
         if seconds >= 10 and int(seconds) % 10 == 0:
             console.say(f"{phase}, {seconds:.0f} s (log: {folder / 'train.log'})")
 
-    result = run(resolved, folder, fresh=not resume, on_step=on_step, on_wait=on_wait)
+    result = run(resolved, folder, fresh=not resume, skip_gate=skip_gate, on_step=on_step, on_wait=on_wait)
     if json_:
         console.print_json(
             {

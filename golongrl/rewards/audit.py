@@ -15,7 +15,7 @@ from golongrl.core.records import Record, Score, existing_file, parse_record
 from golongrl.core.store import file_sha256
 from golongrl.core.text import Think
 from golongrl.rewards import pool, score_response
-from golongrl.rewards.audit_files import AuditFiles, read_responses, read_tolerant
+from golongrl.rewards.audit_files import AuditFiles, count_rows, read_responses, read_tolerant
 from golongrl.rewards.audit_report import Answers, AuditReport, Curve, MetricCount, ProbeResult, VariantResult
 from golongrl.rewards.corruption import SHARES, corrupted
 from golongrl.rewards.gold import gold_response
@@ -86,7 +86,7 @@ def audit(
     if not 0 <= max_error_rate <= 1:
         raise UsageError(f"--max-error-rate {max_error_rate}: expected a share from 0 to 1")
     found = existing_file(path, "data file")
-    total = sum(1 for _ in read_tolerant(found))
+    total = count_rows(found)
     if not total:
         raise DataError(f"{path} has no rows; build or download it again")
     if sample is not None and sample < 1:

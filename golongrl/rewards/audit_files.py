@@ -7,11 +7,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from golongrl.core import report as html
-from golongrl.core.errors import DataError, UsageError
+from golongrl.core.errors import DataError, UsageError, require
 from golongrl.core.records import existing_file, read_rows
 from golongrl.core.store import atomic_path, parse_line, read_jsonl, storage_errors, write_json
 from golongrl.rewards.audit_page import sections
 from golongrl.rewards.audit_report import AuditReport
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a data file; of parquet from its footer."""
+    if path.suffix == ".parquet":
+        parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
+        with contextlib.suppress(arrow.ArrowException, OSError):
+            return int(parquet.read_metadata(path).num_rows)
+    # A damaged parquet file comes here as well, so that reading it names the problem.
+    return sum(1 for _ in read_tolerant(path))
 
 
 def read_tolerant(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:

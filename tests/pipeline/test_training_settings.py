@@ -6,7 +6,14 @@ import shutil
 import pytest
 
 from golongrl.core.byte_model import build_byte_model
-from golongrl.core.errors import ConfigError, DataError, MissingPackageError, RunConflictError, UsageError
+from golongrl.core.errors import (
+    CheckFailedError,
+    ConfigError,
+    DataError,
+    MissingPackageError,
+    RunConflictError,
+    UsageError,
+)
 from golongrl.core.records import Record, RewardModel, write_parquet
 from golongrl.pipeline.training import launch, preflight, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig, resolve
@@ -20,12 +27,12 @@ SMALL = {
 }
 
 
-def record(index, metric="em", **extra):
-    source, mode = {"em": ("EM", "EM"), "math": ("math_longcot_math_verify", "")}[metric]
+def record(index, metric="em", gold="4", **extra):
+    source, mode = {"em": ("EM", "EM"), "choice": ("selection", "selection")}[metric]
     return Record(
         data_source=source,
         prompt=[{"role": "user", "content": "?"}],
-        reward_model={"ground_truth": {"golden_label": "4"}},
+        reward_model={"ground_truth": {"golden_label": gold}},
         extra_info={"index": index, "reward_mode": mode, "metric": metric, **extra},
     )
 
@@ -128,9 +135,18 @@ def test_a_missing_file_and_another_format_are_refused(model, data, tmp_path):
 
 def test_a_bad_row_is_named(model, tmp_path):
     path = tmp_path / "bad.parquet"
-    write_parquet(path, [record(0), record(1), record(2, metric="math")])
-    with pytest.raises(DataError, match=r"bad\.parquet row 3: metric 'math' has no reward here"):
+    write_parquet(path, [record(0), record(1), record(2, gold=" ")])
+    with pytest.raises(DataError, match=r"bad\.parquet row 3, field reward_model.ground_truth: the ground truth is"):
         preflight.check(settled(model, str(path)))
+
+
+def test_rewards_that_can_be_gamed_are_not_trained_on(model, tmp_path):
+    path = tmp_path / "always-a.parquet"
+    write_parquet(path, [record(index, "choice", gold="A", options=["w", "x", "y", "z"]) for index in range(16)])
+    config = settled(model, str(path), prompts_per_batch=2)
+    with pytest.raises(CheckFailedError, match=r"1 attacks pay.*attack first_option pays.*golongrl verify-rewards"):
+        launch.plan(config, tmp_path / "run")
+    assert launch.plan(config, tmp_path / "run", skip_gate=True).facts.prompts == 16
 
 
 def test_a_folder_that_is_no_model_is_refused(model, data, tmp_path):

@@ -43,9 +43,11 @@ class Result:
     seconds: float
 
 
-def plan(config: TrainConfig, out: Path) -> Plan:
-    """Run the checks and derive verl's settings; starts nothing."""
+def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False) -> Plan:
+    """Run the checks, the audit of the rewards among them, and derive verl's settings; starts nothing."""
     facts = preflight.check(config)
+    if not skip_gate:
+        preflight.gate(config)
     absolute = config.model_copy(
         update={
             "data": os.path.abspath(config.data),
@@ -63,16 +65,18 @@ def train(
     out: Path,
     *,
     fresh: bool = False,
+    skip_gate: bool = False,
     on_step: Callable[[Step], None] | None = None,
     on_wait: Callable[[str, float], None] | None = None,
 ) -> Result:
-    """Train until done, going on from the newest checkpoint in `out`; `fresh` sets an earlier run aside.
+    """Train until done, going on from the newest checkpoint in `out`; `fresh` sets an earlier run aside,
+    `skip_gate` trains on rewards that were not audited.
 
     `on_step` sees every finished step, `on_wait` the current phase and seconds since the last step. Raises
     CheckFailedError when the training process fails, StorageError when the disk is full, RunConflictError when
     `out` holds another run or is in use.
     """
-    planned = plan(config, out)
+    planned = plan(config, out, skip_gate=skip_gate)
     out = out.absolute()
     inputs = {path: file_sha256(path) for path in (config.data, config.val_data) if path}
     run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh)
@@ -103,7 +107,7 @@ def train(
         result = Result(out, checkpoint, step, rewards, resumed_from, time.monotonic() - started)
         if not run.finished:
             write_results(result, steps)
-            run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)))
+            run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)), reward_gate=not skip_gate)
         return result
 
 

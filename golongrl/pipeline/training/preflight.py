@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from golongrl.core import chat_template
-from golongrl.core.errors import ConfigError, DataError, MissingPackageError, require
+from golongrl.core.errors import CheckFailedError, ConfigError, DataError, MissingPackageError, require
 from golongrl.core.records import Record, read_records
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.rewards import REWARDS, gold_response, score_response
+from golongrl.rewards import gold_response, score_response
+from golongrl.rewards.audit import audit
+
+GATE_ROWS = 64
+"""Rows that are audited before training: a second or two of work."""
 
 NEEDED = {
     "transformers": ("verl", "torch", "ray", "transfer_queue", "cachetools"),
@@ -58,12 +62,20 @@ def check(config: TrainConfig) -> Facts:
     return Facts(prompts, too_long, dict(sorted(tasks.items())), think_mode(config))
 
 
+def gate(config: TrainConfig) -> None:
+    """Audit the rewards of a sample of the training data; CheckFailedError when an attack pays or a gold fails."""
+    report = audit(config.data, sample=GATE_ROWS, costly=False, seed=config.seed)
+    if report.passed:
+        return
+    shown = [failure.get("problem") or f"attack {failure['probe']} pays" for failure in report.failures[:3]]
+    raise CheckFailedError(
+        f"the rewards of {config.data} failed the audit of {report.checked} sampled rows: "
+        f"{'; '.join(report.problems)}. First: {' | '.join(shown)}. See all with: "
+        f"golongrl verify-rewards {config.data}; train all the same with --skip-gate"
+    )
+
+
 def _check_record(record: Record, where: str) -> None:
-    if record.metric not in REWARDS:
-        raise DataError(
-            f"{where}: metric {record.metric!r} has no reward here (there are {', '.join(REWARDS)}); "
-            "leave these rows out"
-        )
     try:
         score = score_response(record, gold_response(record), think="optional")
     except DataError as error:
