@@ -8,6 +8,7 @@ import functools
 import re
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from golongrl.core.records import Record, Score
 from golongrl.core.text import answer_area, normalise
@@ -19,6 +20,7 @@ from golongrl.rewards.stated import Stated, plain_text, stated_answer
 LONGEST = 1_000
 """An answer with more characters than this, and than four times the gold, states no result and is not parsed."""
 
+_UNREAD: Any = object()
 _SPACING = re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|~")
 _WRAPS = re.compile(
     r"\\(?:text|mathrm|textrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]+)\$\$?|\\\(([^()]*)\\\)|\\\[(.*)\\\]",
@@ -45,16 +47,20 @@ _PROSE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Expression:
     """One side of the comparison: its text without wrapping."""
 
     text: str
+    _quantity: Any = _UNREAD
 
-    @functools.cached_property
+    @property
     def quantity(self) -> Quantity | None:
-        """The plain quantity that the text states, if it is one."""
-        return parse_quantity(self.text)
+        """The plain quantity that the text states, if it is one; read on first use."""
+        if self._quantity is _UNREAD:
+            self._quantity = parse_quantity(self.text)
+        found: Quantity | None = self._quantity
+        return found
 
     @property
     def prose(self) -> bool:

@@ -1,25 +1,24 @@
 """The process that compares two mathematical expressions; started and killed by `pool.py`.
 
-Speaks JSON lines: jobs {gold, answer, tolerance, seconds} on stdin, one reply each on stdout. A job that takes longer
-than its seconds ends the process with status 1, also while C code holds the interpreter.
+Speaks JSON lines: jobs {gold, answer, tolerance, seconds} on stdin, one reply each on stdout. When a job takes longer
+than its seconds, SIGALRM ends the process: nothing handles the signal, so that it works inside C code as well.
 """
 
-import faulthandler
 import json
 import os
+import signal
 import sys
 from typing import Any
 
 MEMORY = 4 << 30
 """Bytes of address space; a power tower would otherwise take all there is."""
 
-CANNOT_START = 3
-"""Exit status after a start-up message; status 1 belongs to the clock."""
-
 
 def main() -> None:
     """Serve jobs until stdin closes."""
     channel = os.dup(1)
+    # The caller may ignore the signal, and a child inherits that.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     # What libraries print must not end up among the replies.
     os.dup2(nowhere, 1)
@@ -31,17 +30,16 @@ def main() -> None:
         equivalent(r"\frac{1}{2}", r"\sqrt{x^2}")
     except ImportError as error:
         _reply(channel, {"missing": error.name or str(error), "problem": str(error)})
-        sys.exit(CANNOT_START)
+        sys.exit(1)
     _reply(channel, {"ready": True})
     # Logging of the libraries; what happened before this line is the parent's to report.
     os.dup2(nowhere, 2)
-    with open(nowhere, "w", encoding="utf-8") as silence:
-        for line in sys.stdin.buffer:
-            job = json.loads(line)
-            faulthandler.dump_traceback_later(job["seconds"], exit=True, file=silence)
-            reply = _answer(equivalent, job)
-            faulthandler.cancel_dump_traceback_later()
-            _reply(channel, reply)
+    for line in sys.stdin.buffer:
+        job = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, job["seconds"])
+        reply = _answer(equivalent, job)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _reply(channel, reply)
 
 
 def _answer(equivalent: Any, job: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """NDCG@k of a ranked list, k = number of gold items."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 
 from golongrl.core.records import Record, Score
@@ -23,10 +23,16 @@ def ndcg(record: Record, text: str) -> Score:
         problem = "extra_info.relevance must hold one non-negative number per gold item, not all zero"
         return Score(value=None, reason="malformed_gold", details={"problem": problem})
     k = len(items.golds)
-    reached = _dcg([gains.get(item, 0.0) for item in items.predictions[:k]])
-    ideal = _dcg(sorted(gains.values(), reverse=True))
-    surplus = max(0, len(items.predictions) - k)
-    return Score(value=min(1.0, reached / ideal), details=counts(items, surplus=surplus))
+    value = ndcg_at_k([gains.get(item, 0.0) for item in items.predictions], list(gains.values()), k)
+    return Score(value=value, details=counts(items, surplus=max(0, len(items.predictions) - k)))
+
+
+def ndcg_at_k(ranked: Sequence[float], gains: Sequence[float], k: int) -> float:
+    """DCG of the first k gains in predicted order over the best that k of all `gains` can reach, at most 1.
+
+    Linear gain and discount log2(rank + 1), as in trec_eval and scikit-learn. `gains` holds a positive one.
+    """
+    return min(1.0, _dcg(ranked[:k]) / _dcg(sorted(gains, reverse=True)[:k]))
 
 
 def _gains(record: Record, items: Items) -> dict[str, float] | None:
@@ -45,5 +51,5 @@ def _gains(record: Record, items: Items) -> dict[str, float] | None:
     return gains if any(gains.values()) else None
 
 
-def _dcg(gains: list[float]) -> float:
-    return sum(gain / math.log2(rank + 2) for rank, gain in enumerate(gains))
+def _dcg(gains: Sequence[float]) -> float:
+    return sum(gain / math.log2(rank) for rank, gain in enumerate(gains, 2) if gain)

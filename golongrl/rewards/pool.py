@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -139,7 +140,7 @@ class _Worker:
                 return Verdict(reply["equal"])
             return Verdict(None, "error", reply["problem"])
         status = self.kill()
-        if status in (1, None):
+        if status in (-signal.SIGALRM, None):
             return Verdict(None, "timeout", f"no verdict after {seconds:g} s")
         return Verdict(None, "error", f"the worker process died with status {status}")
 

@@ -11,6 +11,8 @@ from fractions import Fraction
 MAX_DIGITS = 400
 """Numbers with more digits or a larger exponent are no quantities: exact arithmetic on them has no bound."""
 
+_MICRO = Fraction(1, 10**6)
+
 _SCALES = {
     **dict.fromkeys(("hundred", "百"), 10**2),
     **dict.fromkeys(("thousand", "thousands", "千"), 10**3),
@@ -78,6 +80,7 @@ _QUANTITY = re.compile(
     r"(?:[eE](?P<exponent>[-+]?\d{1,3})|\s*(?:\\times|\\cdot|[×*x])\s*10\s*\^\s*(?P<brace>\{)?\s*(?P<power>[-+]?\d{1,3})\s*(?(brace)\}))?"
     r")(?P<tail>(?![\d,]\d).*)"
 )
+_PLAIN = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d{1,300}))(?:\.(\d{1,100}))?")
 # Words after a number are a unit, a letter only apart from it ("3 m"): glued to it, it is algebra ("3x").
 _UNKNOWN_UNIT = re.compile(r"(?:\s+|-)[a-z]{3,}(?:[\s/-]+[a-z]+){0,3}|\s*[\u3400-\u9fff]{1,8}")
 _TEXT = re.compile(r"\\(?:text|mathrm|textrm|textbf|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
@@ -104,6 +107,8 @@ class Quantity:
 
 def parse_quantity(text: str) -> Quantity | None:
     """The quantity that a whole text (NFKC, no surrounding markup) states, or None when it is anything else."""
+    if plain := _PLAIN.fullmatch(text):
+        return _plain(*plain.groups())
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return None
@@ -123,6 +128,14 @@ def parse_quantity(text: str) -> Quantity | None:
         unit=unit,
         variable=match["variable"] or "",
     )
+
+
+def _plain(whole: str, places: str | None) -> Quantity | None:
+    """A bare number, the usual answer, without the cost of everything that may stand around one."""
+    digits = whole.replace(",", "") + (places or "")
+    if len(digits) > MAX_DIGITS:
+        return None
+    return Quantity(Fraction(int(digits), 10 ** len(places or "")), decimal=places is not None)
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
@@ -191,9 +204,10 @@ def equal_quantities(gold: Quantity, answer: Quantity, tolerance: float = 0.0) -
 def _close(gold: Fraction, answer: Fraction, rounded: bool, tolerance: float) -> bool:
     if gold == answer:
         return True
-    if tolerance and abs(gold - answer) <= abs(gold) * Fraction(tolerance):
+    difference = abs(gold - answer)
+    if tolerance and difference <= abs(gold) * Fraction(tolerance):
         return True
-    if not rounded:
+    if not rounded or difference > _MICRO:
         return False
-    micro = round(gold * 10**6)
-    return micro != 0 and micro == round(answer * 10**6)
+    micro = round(gold / _MICRO)
+    return micro != 0 and micro == round(answer / _MICRO)

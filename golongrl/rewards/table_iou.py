@@ -104,7 +104,9 @@ def _last_bare_table(text: str) -> list[Any] | None:
             position, effort = opening.end(), effort - (error.pos - opening.start()) - opening.start() // 32 - 1
             continue
         except RecursionError:
-            position, effort = opening.end(), effort - sys.getrecursionlimit()
+            # What starts a little further inside is as good as too deep as well.
+            position = opening.start() + sys.getrecursionlimit()
+            effort -= sys.getrecursionlimit()
             continue
         rows = _rows(value)
         if rows is not None and (isinstance(value, dict) or any(isinstance(row, (list, dict)) for row in rows)):
