@@ -19,10 +19,11 @@ _AFTER = (
     r"|\s+(?:or|and|because|since|as|for|with|but|not|which|given|based|is|due)\b)"
 )
 _LETTER = (
-    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])([A-Za-z]){_NOT_WORD}{_AFTER})"
+    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])((?-i:[AIa-z])){_NOT_WORD}{_AFTER})"
 )
 _JOIN = r"(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|以?及)"
-_MORE = rf"(?:\s*{_JOIN}\s*(?:{_JOIN}\s*)?(?:option\s+)?{_LETTER}){{0,25}}"
+# Possessive: giving letters back one by one would take for ever on a long enumeration.
+_MORE = rf"(?:\s*{_JOIN}\s*(?:{_JOIN}\s*)?(?:option\s+)?{_LETTER}){{0,25}}+"
 _LETTERS = rf"(?P<letters>{_LETTER}{_MORE})"
 
 _STATED = re.compile(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
@@ -104,10 +103,8 @@ def _last_bare_table(text: str) -> list[Any] | None:
             position, effort = opening.end(), effort - (error.pos - opening.start()) - opening.start() // 32 - 1
             continue
         except RecursionError:
-            # What starts a little further inside is as good as too deep as well.
-            position = opening.start() + sys.getrecursionlimit()
-            effort -= sys.getrecursionlimit()
-            continue
+            # Brackets nested a thousand deep are no answer, and to try each of them takes too long.
+            break
         rows = _rows(value)
         if rows is not None and (isinstance(value, dict) or any(isinstance(row, (list, dict)) for row in rows)):
             table = rows
