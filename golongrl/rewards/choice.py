@@ -19,7 +19,8 @@ _AFTER = (
     r"|\s+(?:or|and|because|since|as|for|with|but|not|which|given|based|is|due)\b)"
 )
 _LETTER = (
-    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}|(?<![A-Za-z0-9_])((?-i:[AIa-z])){_NOT_WORD}{_AFTER})"
+    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}"
+    rf"|(?<![A-Za-z0-9_])((?-i:[AIa-z])){_NOT_WORD}{_AFTER})"
 )
 _JOIN = r"(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|以?及)"
 # Possessive: giving letters back one by one would take for ever on a long enumeration.

@@ -15,8 +15,10 @@ def exact_match(record: Record, text: str) -> Score:
     answer = _form(area)
     if not answer:
         return Score(value=0.0, reason="no_answer")
-    # A single line may come as a list of one.
-    hit = answer in aliases or ("\n" not in area and not aliases.isdisjoint(item_forms(area)))
+    hit = answer in aliases
+    if not hit and "\n" not in area and len(answer) <= max(map(len, aliases)) + 32:
+        # A single line may come as a list of one.
+        hit = not aliases.isdisjoint(item_forms(area))
     return Score(value=float(hit), details={"answer": answer[:200]})
 
 

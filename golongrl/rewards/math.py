@@ -15,15 +15,18 @@ from golongrl.core.text import answer_area, normalise
 from golongrl.rewards import pool
 from golongrl.rewards.items import gold_aliases
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
-from golongrl.rewards.stated import Stated, plain_text, stated_answer
+from golongrl.rewards.stated import Stated, formulas, plain_text, stated_answer
 
 LONGEST = 1_000
 """An answer with more characters than this, and than four times the gold, states no result and is not parsed."""
 
 _UNREAD: Any = object()
+# Thin spaces between the groups of a number.
+_THIN = re.compile(r"(?<=[\d,])\\[!,;]\s*(?=\d)")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
 _SPACING = re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|~")
 _WRAPS = re.compile(
-    r"\\(?:text|mathrm|textrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]+)\$\$?|\\\(([^()]*)\\\)|\\\[(.*)\\\]",
+    r"\\(?:text|textnormal|mathrm|textrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]+)\$\$?|\\\(([^()]*)\\\)|\\\[(.*)\\\]",
     re.DOTALL,
 )
 _SYMBOLS = str.maketrans(
@@ -42,7 +45,7 @@ _SYMBOLS = str.maketrans(
 # A word that is neither a command nor a function makes prose, which equals only itself: to sympy, anagrams are equal
 # products of letters.
 _PROSE = re.compile(
-    r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|cot|sec|csc|log|exp|lim|max|min|det|gcd|lcm|mod|sqrt)\b)[A-Za-z]{3,}"
+    r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|cot|sec|csc|log|exp|lim|max|min|det|gcd|lcm|mod|sqrt|and)\b)[A-Za-z]{3,}"
     r"|[\u3400-\u9fff]"
 )
 
@@ -65,7 +68,7 @@ class Expression:
     @property
     def prose(self) -> bool:
         """Whether the text has words of its own, so that only string equality applies."""
-        return self.quantity is None and _PROSE.search(self.text) is not None
+        return self.quantity is None and _PROSE.search(_ENVIRONMENT.sub("", self.text)) is not None
 
 
 def math_equal(record: Record, text: str) -> Score:
@@ -119,7 +122,10 @@ def compare(golds: list[str], stated: Stated, tolerance: float = 0.0) -> Score:
 def gold_expression(gold: str) -> Expression:
     """A gold label in comparable form, out of its box or phrase; cached for the rollouts of a group."""
     stated = stated_answer(gold)
-    return Expression(_strip(stated.text if stated.text and stated.how in ("box", "phrase") else plain_text(gold)))
+    if stated.text and stated.how in ("box", "phrase"):
+        return Expression(_strip(stated.text))
+    plain = plain_text(gold).strip()
+    return Expression(_strip(formulas(plain) or plain))
 
 
 def _strip(text: str) -> str:
@@ -128,7 +134,7 @@ def _strip(text: str) -> str:
     while match := _WRAPS.fullmatch(text):
         text = next(group for group in match.groups() if group is not None).strip()
     if "\\" in text or "~" in text:
-        text = _SPACING.sub(" ", text).strip()
+        text = _SPACING.sub(" ", _THIN.sub("", text)).strip()
     return text.rstrip(".。").strip("*` ")
 
 

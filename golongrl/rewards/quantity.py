@@ -83,7 +83,7 @@ _QUANTITY = re.compile(
 _PLAIN = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d{1,300}))(?:\.(\d{1,100}))?")
 # Words after a number are a unit, a letter only apart from it ("3 m"): glued to it, it is algebra ("3x").
 _UNKNOWN_UNIT = re.compile(r"(?:\s+|-)[a-z]{3,}(?:[\s/-]+[a-z]+){0,3}|\s*[\u3400-\u9fff]{1,8}")
-_TEXT = re.compile(r"\\(?:text|mathrm|textrm|textbf|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
+_TEXT = re.compile(r"\\(?:text|textnormal|mathrm|textrm|textbf|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,9 @@ def _tail(text: str) -> tuple[int, bool, str] | None:
     """(scale, percent, unit) of what follows a number, or None when that makes it no quantity."""
     if not text:
         return 1, False, ""
-    plain = _TEXT.sub(r" \1 ", text).replace("\\%", "%").replace("\\", " ").rstrip(" .").lower()
+    plain = _TEXT.sub(r" \1 ", text).replace("\\%", "%").rstrip(" .").lower()
+    if "\\" in plain:
+        return None
     bare = plain.strip()
     if bare in _PERCENT:
         return 1, True, ""

@@ -25,10 +25,12 @@ _MATHS = re.compile(
     r"(?<!\\)\$\$(?P<display>[^$]+)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+)(?<!\\)\$(?!\d)"
     r"|\\\((?P<round>(?:[^\\]|\\[^)(])*)\\\)|\\\[(?P<square>(?:[^\\]|\\[^\]\[])*)\\\]"
 )
+# Units that may be glued to their number; any other letter there is algebra.
+_UNIT = r"(?:km|cm|mm|m|kg|mg|g|ms|s|min|h|ml|l)(?:\^\{?[23]\}?)?(?![\w^(])"
 _NUMBERS = re.compile(
     rf"(?<![A-Za-z0-9_.^{{/])(?P<sign>[-+])?(?P<currency>\\?\$|[€£¥₹])?(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?!\w))?"
     rf"(?:\s?[-+*/^×÷]\s?\(?-?{NUMBER}\)?(?![\d,]\d))*)"
-    r"(?![A-Za-z0-9_^π√])(?P<tail>\s?\\?%|\s?percent\b|\s?(?:thousand|million|billion|trillion)\b|[百千万亿]{1,2}[元年]?|[元年倍])?"
+    rf"(?:(?={_UNIT})|(?![A-Za-z0-9_^π√]))(?P<tail>\s?\\?%|\s?percent\b|\s?(?:thousand|million|billion|trillion)\b|[百千万亿]{{1,2}}[元年]?|[元年倍])?"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。；;！？\n]")
 _JOIN = re.compile(r"[\s$,、，]*(?:,|、|，|\band\b|\bor\b|&|和|或者?|与|以及|/)[\s$,、，]*", re.IGNORECASE)
@@ -44,6 +46,12 @@ _NEGATION = re.compile(r"\bnot\b|n't\b|\bunknown\b|\bnever\b|\bneither\b|不是|
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹]+")
 _MIXED = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 _SIGNS = str.maketrans({"−": "-", "⁄": "/"})
+_DENIED = re.compile(
+    r"(?:\bnot|n't|\bnever|不是|并非)\s*(?:(?:equal|exactly|to|the|a|in|\$)\s+){0,3}$", re.IGNORECASE
+)
+_LATEX_ONLY = re.compile(r"(?![^\n]*(?<![\\A-Za-z{])[A-Za-z]{3,})[^\n]*\\[a-zA-Z]+[^\n]*")
+# What LaTeX puts between formulas side by side.
+_BETWEEN = re.compile(r"\\(?:q?quad|text|[()\[\],;! ])|[{}$]")
 _BOLD = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(])|`")
 
 
@@ -85,7 +93,7 @@ def plain_text(text: str) -> str:
 
 
 def _last_box(text: str) -> tuple[int, str] | None:
-    """(start, content) of the last closed box; boxes joined by a comma or "and" count as one list."""
+    """(start, content) of the last closed box; boxes side by side, or joined by "and", count as one list."""
     opened: list[tuple[int, int] | None] = []
     boxes: list[tuple[int, int, int]] = []
     """Outermost boxes so far: where they start, where their content starts and ends."""
@@ -108,7 +116,8 @@ def _last_box(text: str) -> tuple[int, str] | None:
     start, content, end = boxes[-1]
     parts = [text[content:end]]
     for earlier, content, end in reversed(boxes[:-1]):
-        if start - end > 20 or not _JOIN.fullmatch(text, end + 1, start):
+        gap = _BETWEEN.sub(" ", text[end + 1 : start]) if start - end < 60 else "apart"
+        if gap.strip() and not _JOIN.fullmatch(gap):
             break
         parts.append(text[content:end])
         start = earlier
@@ -129,13 +138,15 @@ def _from_clause(clause: str, value_only: bool) -> str | None:
         return None
     filler = _FILLER.match(clause)
     rest = clause[filler.end() :] if filler else clause
-    if math := _maths(rest):
+    if math := formulas(rest):
         return math
     end = _SENTENCE_END.search(rest)
     sentence = (rest[: end.start()] if end else rest).strip()
     if value_only:
         number = _NUMBERS.match(sentence)
         return number[0] if number else None
+    if _MATHS.search(sentence):
+        return _last_value(sentence) or sentence
     if _FORMULA.search(sentence):
         return sentence
     if "=" in sentence and (value := _numbers(sentence.rpartition("=")[2])):
@@ -143,10 +154,10 @@ def _from_clause(clause: str, value_only: bool) -> str | None:
     return _numbers(sentence) or sentence or None
 
 
-def _maths(text: str) -> str | None:
-    """Formulas at the start of a text, joined ones together."""
-    match = _MATHS.search(text)
-    if match is None or _NUMBERS.search(text, 0, match.start()) or _SENTENCE_END.search(text, 0, match.start()):
+def formulas(text: str) -> str | None:
+    """The formula at the start of a text, with those joined to it by a comma or "and"."""
+    match = _MATHS.match(text)
+    if match is None:
         return None
     parts, end = [_content(match)], match.end()
     for later in _MATHS.finditer(text, end):
@@ -176,14 +187,14 @@ def _numbers(text: str) -> str | None:
 
 
 def _last_value(tail: str) -> str | None:
-    """The last formula or number of a text, unless its line denies it."""
+    """The last formula or number of a text, unless it stands under a denial; a last line of bare LaTeX as a whole."""
     tail = _BOLD.sub("", tail)
-    found, position = None, -1
+    found, start, position = None, 0, -1
     for match in _MATHS.finditer(tail):
-        found, position = _content(match), match.end()
+        found, start, position = _content(match), match.start(), match.end()
+    line = tail.rstrip().rpartition("\n")[2].strip()
+    if position < 0 and len(line) < 300 and "boxed" not in line and _LATEX_ONLY.fullmatch(line):
+        return line
     for match in _NUMBERS.finditer(tail, max(position, 0)):
-        found, position = match[0], match.end()
-    if found is None:
-        return None
-    line = tail[tail.rfind("\n", 0, position) + 1 : position]
-    return None if _NEGATION.search(line) else found
+        found, start = match[0], match.start()
+    return None if found is None or _DENIED.search(tail, max(0, start - 60), start) else found
