@@ -24,7 +24,7 @@ _UNREAD: Any = object()
 # Thin spaces between the groups of a number.
 _THIN = re.compile(r"(?<=[\d,])\\[!,;]\s*(?=\d)")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
-_SPACING = re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|~")
+_SPACING = re.compile(r"(?<!\\)\\(?:left|right|displaystyle|[!,;: ])|~")
 _WRAPS = re.compile(
     r"\\(?:text|textnormal|mathrm|textrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}|\$\$?([^$]+)\$\$?|\\\(([^()]*)\\\)|\\\[(.*)\\\]",
     re.DOTALL,

@@ -5,29 +5,18 @@ use them. Each process has workers of its own; they start on first use and end w
 """
 
 import atexit
-import json
 import os
 import queue
-import select
-import signal
-import subprocess
-import sys
 import threading
+from collections import deque
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from golongrl.core.errors import MissingPackageError, UsageError, WorkerError
+from golongrl.rewards.math_process import MathProcess
 
 SECONDS = 5.0
 """Wall time a worker may take for one comparison, from the moment it begins."""
-
-START_SECONDS = 120.0
-GRACE_SECONDS = 30.0
-"""A worker ends itself when its time is up; one that is stopped or starved is killed this much later."""
-
-RECYCLE = 5_000
-"""Comparisons after which a worker is replaced, so that sympy's caches do not add up."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +42,27 @@ class PoolCounts:
 def verdict(gold: str, answer: str, tolerance: float = 0.0, *, seconds: float = SECONDS) -> Verdict:
     """`math_verdict.equivalent` in a worker process: blocks, from any thread, until there is a verdict.
 
-    Raises MissingPackageError or WorkerError when no worker can start; that is never a score.
+    A worker that dies before it begins the job is replaced once; one that dies at it is the job's doing. Raises
+    MissingPackageError or WorkerError when no worker can start; that is never a score.
     """
+    job = {"gold": gold, "answer": answer, "tolerance": tolerance, "seconds": seconds}
     pool = _pool
-    worker = pool.slots.get()
+    worker = pool.take()
     try:
-        if worker is None or worker.spent:
-            if worker is not None:
-                worker.kill()
-            worker = None
-            worker = _Worker()
-            pool.count(started=1)
-        found = worker.ask({"gold": gold, "answer": answer, "tolerance": tolerance, "seconds": seconds}, seconds)
+        worker = pool.fresh(worker)
+        reply = worker.ask(job)
+        if reply is None:
+            worker = pool.fresh(worker)
+            reply = worker.ask(job) or {"reason": "error", "problem": "two worker processes died before they began"}
     except BaseException:
         # Interrupted in the middle of a job: the next reply of this worker would belong to it.
         if worker is not None:
-            worker.kill()
-        worker = None
+            pool.discard(worker)
+            worker = None
         raise
     finally:
-        pool.slots.put(worker)
+        pool.give(worker)
+    found = Verdict(reply.get("equal"), reply.get("reason", "ok"), reply.get("problem", ""))
     pool.count(jobs=1, timeouts=found.reason == "timeout", errors=found.reason == "error")
     return found
 
@@ -83,108 +73,83 @@ def counts() -> PoolCounts:
 
 
 def close() -> None:
-    """End all workers of this process; the next comparison starts new ones."""
-    _pool.end()
-
-
-class _Worker:
-    """One subprocess; waits until it is ready."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "golongrl.rewards.math_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=_environment(),
-            # Ctrl-C reaches the caller, which then ends its workers.
-            start_new_session=True,
-        )
-        self.jobs = 0
-        _pool.workers.add(self)
-        line = self._line(START_SECONDS)
-        message = json.loads(line) if line else {}
-        if "ready" in message:
-            _stream(self.process.stderr).close()
-            return
-        self.kill()
-        if "missing" in message:
-            raise MissingPackageError(
-                f"the math reward cannot load {message['missing']} ({message['problem']}); "
-                "run: pip install 'math-verify[antlr4_9_3]==0.9.0'"
-            )
-        said = _stream(self.process.stderr).read().decode(errors="replace").strip().splitlines()
-        raise WorkerError(
-            f"a worker of the math reward did not start ({said[-1] if said else 'it said nothing'}); "
-            f"try: {sys.executable} -P -m golongrl.rewards.math_worker < {os.devnull}"
-        )
-
-    @property
-    def spent(self) -> bool:
-        """Whether the worker is dead or has done its share."""
-        return self.jobs >= RECYCLE or self.process.poll() is not None
-
-    def ask(self, job: dict[str, Any], seconds: float) -> Verdict:
-        """Hand over one job and wait for its verdict."""
-        self.jobs += 1
-        try:
-            _stream(self.process.stdin).write(json.dumps(job).encode() + b"\n")
-        except BrokenPipeError:
-            line = b""
-        else:
-            line = self._line(seconds + GRACE_SECONDS)
-        if line:
-            reply = json.loads(line)
-            if "equal" in reply:
-                return Verdict(reply["equal"])
-            return Verdict(None, "error", reply["problem"])
-        status = self.kill()
-        if status in (-signal.SIGALRM, None):
-            return Verdict(None, "timeout", f"no verdict after {seconds:g} s")
-        return Verdict(None, "error", f"the worker process died with status {status}")
-
-    def _line(self, seconds: float) -> bytes:
-        """The next line of the worker, or b"" when it ended or said nothing for so long."""
-        output = _stream(self.process.stdout)
-        poll = select.poll()
-        poll.register(output, select.POLLIN | select.POLLHUP)
-        return output.readline() if poll.poll(seconds * 1000) else b""
-
-    def kill(self) -> int | None:
-        """End the process; returns the status with which it had ended by itself, else None."""
-        _pool.workers.discard(self)
-        status = self._ended()
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            _stream(stream).close()
-        return status
-
-    def _ended(self) -> int | None:
-        """Exit status, allowing a process that closed its pipe a moment to be gone."""
-        try:
-            return self.process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def forget(self) -> None:
-        """Let go of another process's worker without touching it."""
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            _stream(stream).close()
-        self.process.returncode = 0
+    """End all workers of this process; jobs in flight become errors, the next comparison starts new workers."""
+    _pool.close()
 
 
 class _Pool:
-    """Slots for workers: the last one used is the next to be used, so that idle ones are not started."""
+    """At most `size` workers and the callers that wait for one, first come, first served."""
 
     def __init__(self) -> None:
-        self.slots: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(_size()):
-            self.slots.put(None)
-        self.workers: set[_Worker] = set()
         self.counts = PoolCounts()
+        self.workers: set[MathProcess] = set()
+        self._idle: list[MathProcess] = []
+        self._open = 0
+        """Places of the pool handed out or idle."""
+        self._waiting: deque[queue.SimpleQueue[MathProcess | None]] = deque()
         self._lock = threading.Lock()
+        # Held while pipes are created and across a fork: a pipe that the child does not know of would outlive us.
+        self.starting = threading.RLock()
+
+    def take(self) -> MathProcess | None:
+        """A place in the pool, with the worker used last if one is idle; waits for its turn."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            if self._open < _size():
+                self._open += 1
+                return None
+            turn: queue.SimpleQueue[MathProcess | None] = queue.SimpleQueue()
+            self._waiting.append(turn)
+        try:
+            return turn.get()
+        except BaseException:
+            with self._lock:
+                served = turn not in self._waiting
+                if not served:
+                    self._waiting.remove(turn)
+            if served:
+                self.give(turn.get())
+            raise
+
+    def give(self, worker: MathProcess | None) -> None:
+        """Return a place: to the caller who has waited longest, or to the idle ones."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(worker)
+            elif worker is None:
+                self._open -= 1
+            else:
+                self._idle.append(worker)
+
+    def fresh(self, worker: MathProcess | None) -> MathProcess:
+        """The worker itself, or a new one in place of none, a dead or a worn one."""
+        if worker is not None:
+            if not worker.spent:
+                return worker
+            self.discard(worker)
+        try:
+            return self._start()
+        except MissingPackageError:
+            raise
+        except WorkerError:
+            # One that the system killed at the wrong moment is no reason to stop; a second one is.
+            return self._start()
+
+    def _start(self) -> MathProcess:
+        with self.starting:
+            worker = MathProcess(self.workers.add)
+        try:
+            worker.wait_ready()
+        except BaseException:
+            self.discard(worker)
+            raise
+        self.count(started=1)
+        return worker
+
+    def discard(self, worker: MathProcess) -> None:
+        self.workers.discard(worker)
+        worker.end()
 
     def count(self, **more: int) -> None:
         with self._lock:
@@ -192,9 +157,15 @@ class _Pool:
                 self.counts, **{name: getattr(self.counts, name) + number for name, number in more.items()}
             )
 
-    def end(self) -> None:
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+        for worker in idle:
+            self.discard(worker)
         for worker in list(self.workers):
-            worker.kill()
+            # In use: whoever asked it finds it dead and puts it away.
+            worker.process.kill()
 
 
 def _size() -> int:
@@ -204,19 +175,15 @@ def _size() -> int:
     return int(text)
 
 
-def _environment() -> dict[str, str]:
-    """The caller's environment with this very package first on the path and one thread per worker."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+def _before_fork() -> None:
+    _pool.starting.acquire()
 
 
-def _stream(stream: Any) -> Any:
-    assert stream is not None
-    return stream
+def _after_fork_in_parent() -> None:
+    _pool.starting.release()
 
 
-def _after_fork() -> None:
+def _after_fork_in_child() -> None:
     """The child gets workers of its own; the parent's pipes must close here, or they would outlive the parent."""
     global _pool
     for worker in _pool.workers:
@@ -225,5 +192,5 @@ def _after_fork() -> None:
 
 
 _pool = _Pool()
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 atexit.register(close)
