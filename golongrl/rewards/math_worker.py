@@ -1,8 +1,8 @@
 """The process that compares two mathematical expressions; `math_process.py` starts, asks and kills it.
 
-Speaks JSON lines: jobs {gold, answer, tolerance, seconds} on stdin, on stdout {started} and one reply each. When a job
-takes longer than its seconds, SIGALRM ends the process: nothing handles the signal, so that it works inside C code as
-well, and no job survives the process that asked for it.
+Speaks JSON lines: jobs {gold, answer, tolerance, seconds} on stdin; for each {started} and one reply on stdout. When
+a job takes longer than its seconds, SIGALRM ends the process: nothing handles the signal, so that it works inside C
+code as well, and no job long survives the process that asked for it.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ def _text(error: Exception) -> str:
 
 
 def _bound_memory() -> None:
-    """Limit what a job can take, and where the system still runs short, let it end the worker and not the training."""
+    """Limit what a job can take; where the system still runs short, let it end the worker and not the training."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     # Systems without the limit refuse it; the clock still bounds what a job can take.
     with contextlib.suppress(ValueError, OSError):

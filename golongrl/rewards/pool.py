@@ -148,8 +148,9 @@ class _Pool:
         return worker
 
     def discard(self, worker: MathProcess) -> None:
-        self.workers.discard(worker)
         worker.end()
+        # Not before: a child forked in between must know of the open pipes.
+        self.workers.discard(worker)
 
     def count(self, **more: int) -> None:
         with self._lock:

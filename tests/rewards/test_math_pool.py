@@ -60,10 +60,10 @@ def test_verdicts():
     assert (after.jobs - before.jobs, after.started - before.started) == (4, 1)
 
 
-@pytest.mark.parametrize("answer", ["a\nb", "\0", "\ud800", "}{", "\\frac{", "x" * 1_000_000, "$", "(" * 300])
-def test_no_text_upsets_a_worker(answer):
-    assert pool.verdict("42", answer, seconds=2).equal is not True
-    assert pool.verdict("42", "40+2").equal is True
+def test_no_text_upsets_a_worker():
+    for answer in ("a\nb", "\0", "\ud800", "}{", "\\frac{", "$", "(" * 100, "x" * 1_000_000):
+        assert pool.verdict("42", answer, seconds=1).equal is not True, answer[:10]
+        assert pool.verdict("42", "40+2").equal is True, answer[:10]
 
 
 def test_a_tower_costs_one_worker_and_its_time_only():
@@ -153,7 +153,7 @@ def test_a_stopped_worker_is_killed_after_a_grace(monkeypatch):
     (worker,) = pool._pool.workers
     os.kill(worker.process.pid, signal.SIGSTOP)
     # More than a pipe holds: the job cannot even be handed over.
-    assert pool.verdict("x" * 100_000, "x" * 100_000 + "y", seconds=3).reason in ("ok", "timeout")
+    assert pool.verdict("42", "40+2" + " " * 100_000).equal is True
     assert not running(worker.process.pid)
 
 
@@ -170,8 +170,8 @@ def test_closing_ends_jobs_in_flight():
 def test_workers_are_replaced_after_their_share(monkeypatch):
     monkeypatch.setattr(math_process, "RECYCLE", 2)
     before = pool.counts().started
-    assert [ask_root() for _ in range(5)] == [True] * 5
-    assert pool.counts().started - before == 3
+    assert [ask_root() for _ in range(3)] == [True] * 3
+    assert pool.counts().started - before == 2
 
 
 def test_callers_are_served_in_order(monkeypatch):
