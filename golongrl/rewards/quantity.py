@@ -81,6 +81,7 @@ _QUANTITY = re.compile(
     r")(?P<tail>(?![\d,]\d).*)"
 )
 _PLAIN = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d{1,300}))(?:\.(\d{1,100}))?")
+_OVER = re.compile(r"(-?)(?:\\[dt]?frac\{(\d{1,200})\}\{(\d{1,200})\}|(\d{1,200})/(\d{1,200}))")
 # Words after a number are a unit, a letter only apart from it ("3 m"): glued to it, it is algebra ("3x").
 _UNKNOWN_UNIT = re.compile(r"(?:\s+|-)[a-z]{3,}(?:[\s/-]+[a-z]+){0,3}|\s*[\u3400-\u9fff]{1,8}")
 _TEXT = re.compile(r"\\(?:text|textnormal|mathrm|textrm|textbf|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
@@ -109,6 +110,10 @@ def parse_quantity(text: str) -> Quantity | None:
     """The quantity that a whole text (NFKC, no surrounding markup) states, or None when it is anything else."""
     if plain := _PLAIN.fullmatch(text):
         return _plain(*plain.groups())
+    if over := _OVER.fullmatch(text):
+        sign, *sides = over.groups()
+        above, below = (int(side) for side in sides if side is not None)
+        return Quantity(Fraction(-above if sign else above, below)) if below else None
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return None
