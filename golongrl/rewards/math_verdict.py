@@ -22,7 +22,7 @@ def equivalent(gold: str, answer: str, tolerance: float = 0.0) -> bool:
 @functools.lru_cache(maxsize=64)
 def _parse(text: str) -> list[Any]:
     """Parsed expressions, cached because the rollouts of a group share their gold answer."""
-    return require("math_verify").parse(f"\\boxed{{{text}}}", parsing_timeout=None)
+    return require("math_verify").parse(f"\\boxed{{{text}}}", parsing_timeout=None, raise_on_error=True)
 
 
 def _near(gold: Any, answer: Any, tolerance: float) -> bool:

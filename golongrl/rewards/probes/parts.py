@@ -1,6 +1,7 @@
 """Pieces that attacks, dresses and corruptions are built from: items, tables, decoys, wrong answers."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -92,7 +93,7 @@ def wrong_answer(record: Record) -> str | None:
 def wrong_number(record: Record) -> str:
     """A number that no gold alias equals."""
     quantities = [gold_expression(gold).quantity for gold in gold_aliases(record)]
-    return str(2 * sum(abs(quantity.value.__ceil__()) for quantity in quantities if quantity) + 100_003)
+    return str(2 * sum(math.ceil(abs(quantity.value)) for quantity in quantities if quantity) + 100_003)
 
 
 def candidates(text: str, most: int) -> list[str]:
