@@ -84,11 +84,12 @@ def _root(
 
 
 def _register() -> None:
-    from golongrl.cli import build_dataset, demo, eval, train, verify_rewards
+    from golongrl.cli import build_dataset, demo, eval, simulate, train, verify_rewards
 
     for name, command in {
         "build-dataset": build_dataset.build_dataset,
         "verify-rewards": verify_rewards.verify_rewards,
+        "simulate": simulate.simulate,
         "train": train.train,
         "eval": eval.evaluate,
         "demo": demo.demo,
