@@ -16,7 +16,7 @@ from golongrl import __version__
 from golongrl.cli.app import app, error_boundary
 from golongrl.core.errors import CheckFailedError, DataError, ServerError
 
-COMMANDS = ["build-dataset", "demo", "eval", "train", "verify-rewards"]
+COMMANDS = ["build-dataset", "demo", "eval", "simulate", "train", "verify-rewards"]
 HEAVY = ("torch", "ray", "verl", "datasets", "transformers", "sklearn", "pyarrow", "tokenizers", "openai", "pandas")
 
 
@@ -90,7 +90,7 @@ def test_version():
         (["trian"], "train"),
         (["train", "--nonsense"], "--nonsense"),
         (["train", "--steps", "many"], "--steps"),
-        (["verify-rewards"], "Missing argument"),
+        (["verify-rewards"], "name the dataset to check"),
     ],
 )
 def test_a_wrong_call_ends_with_2(args, named, tmp_path):
