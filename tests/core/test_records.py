@@ -176,7 +176,13 @@ def test_parquet_gives_back_every_field(tmp_path):
         **{"task_form": "key", "language": "zh", "options": ["a", "b"], "n_tokens": 12, "tokenizer": "approx"},
         **{"doc_sha256": ["00"], "doc_source": ["x.txt"], "licence": ["CC0"], "generator": "rules"},
         **{"evidence": [{"doc": "00", "start": 1, "end": 5}], "verifier_votes": [1.0, 0.0], "pass_rate": 0.5},
-        **{"difficulty": "easy", "pipeline_version": "1", "strict_prefix": "x7Qa", "relevance": [3.0, 0.5]},
+        **{
+            "difficulty": "easy",
+            "pipeline_version": "1",
+            "strict_prefix": "x7Qa",
+            "relevance": [3.0, 0.5],
+            "tolerance": 0.01,
+        },
     }
     record = parse_record(
         row({"golden_label": "中\u2028\x00x", "doc_ids": ["a\n", ""], "summary": ""}, extra_info=extra)
