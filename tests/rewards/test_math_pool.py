@@ -287,7 +287,7 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch, tmp_path, text, said):
 
 def test_a_worker_that_dies_once_at_start_is_started_again(monkeypatch, tmp_path):
     flaky = tmp_path / "python"
-    flaky.write_text(f'#!/bin/sh\nmkdir {tmp_path}/died && exit 1\nexec {sys.executable} "$@"\n')
+    flaky.write_text(f'#!/bin/sh\nmkdir "{tmp_path}/died" && exit 1\nexec "{sys.executable}" "$@"\n')
     flaky.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(flaky))
     assert ask_root() is True
