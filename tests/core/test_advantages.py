@@ -82,8 +82,8 @@ def test_single_rollouts_get_zero_and_touch_no_statistic(algo):
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(value=REWARDS, size=st.integers(1, 16))
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, np.float32, np.float64])
+@given(value=st.floats(-1000, 1000), size=st.integers(1, 16))
 def test_constant_groups_get_exactly_zero(algo, dtype, value, size):
     rewards = np.full(size, value, dtype=dtype)
     assert not compute(algo, rewards, ["a"] * size, ["em"] * size).values.any()
@@ -162,6 +162,37 @@ def test_metrics_share_out_rollouts_and_advantage():
     assert metrics["task/em/advantage_share"] == 1.0
     assert metrics["task/f1/no_signal_groups"] == 1.0
     assert metrics["task/f1/rollout_share"] == 0.5
+
+
+def test_metrics_describe_each_task():
+    # em: two groups, (1, 0) and (1, 1); f1: one group, (0.2, 0.6)
+    rewards, prompts, tasks = [1, 0, 1, 1, 0.2, 0.6], "aabbcc", ["em"] * 4 + ["f1"] * 2
+    metrics = compute("tmn-reweight", rewards, prompts, tasks).metrics
+    assert metrics["task/em/reward"] == 0.75
+    assert metrics["task/em/reward_std"] == pytest.approx(0.5)  # squared deviations 3 x 1/16 + 9/16, over 3
+    assert metrics["task/em/prompt_std"] == pytest.approx(math.sqrt(0.5) / 2)
+    assert metrics["task/em/no_signal_groups"] == 0.5
+    assert metrics["task/em/rollouts"] == 4
+    # Bars: a 0.8 x 0.5 + 0.2 x 0.75 = 0.55, one of two passes; b 0.95, both pass; c 0.4, one of two.
+    assert metrics["task/em/pass_rate"] == pytest.approx(0.75)
+    assert metrics["task/em/difficulty_weight"] == pytest.approx((1 + math.exp(-0.5)) / 2)
+    assert metrics["task/f1/pass_rate"] == 0.5
+    assert metrics["task/f1/difficulty_weight"] == 1.0
+
+
+def test_unevenness_is_the_variation_of_mean_absolute_advantage_across_tasks():
+    # dr-grpo: mean |A| is 0.5 for em and 0.1 for f1: deviation 0.2 over mean 0.3
+    metrics = compute("dr-grpo", [1, 0, 0.5, 0.3], "aabb", ["em", "em", "f1", "f1"]).metrics
+    assert metrics["advantage/unevenness"] == pytest.approx(2 / 3)
+
+
+def test_metrics_take_the_running_mean_and_leave_it_as_it_is():
+    stats = TaskStats(decay=0.5)
+    compute("tmn-reweight", [0.2, 0.0], "aa", ["f1"] * 2, stats=stats)
+    # Running mean of the task: (0.5 x 0.1 x 0.5 + 0.5 x 0.7) / 0.75 = 0.5; bar at alpha 0 lies below both rollouts.
+    metrics = compute("tmn-reweight", [0.6, 0.8], "bb", ["f1"] * 2, stats=stats, alpha=0.0).metrics
+    assert metrics["task/f1/pass_rate"] == 1.0
+    assert stats.averages["f1"].mean / stats.averages["f1"].weight == pytest.approx(0.5)
 
 
 def _without_single_rollouts():

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from golongrl.core.advantages.dr_grpo import dr_grpo
 from golongrl.core.advantages.groups import Floats, Groups, group
 from golongrl.core.advantages.grpo import grpo
+from golongrl.core.advantages.metrics import task_metrics
 from golongrl.core.advantages.qwenlong import qwenlong
 from golongrl.core.advantages.reweight import pass_rates, reweight
 from golongrl.core.advantages.task_stats import TaskStats
@@ -37,6 +36,10 @@ class Options:
         if self.stats is not None:
             return self.stats.update(groups)
         return groups.task_mean(groups.var_G), groups.task_mean(groups.mean_G)
+
+    def task_means(self, groups: Groups) -> Floats:
+        """mu_t of shape [T] as the algorithm saw them; leaves running statistics as they are."""
+        return groups.task_mean(groups.mean_G) if self.stats is None else self.stats.means(groups)
 
 
 @dataclass(frozen=True)
@@ -79,22 +82,9 @@ def compute(
     if algo not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {algo!r}; choose one of {', '.join(ALGORITHMS)}")
     groups = group(rewards, prompt_ids, task_ids)
-    values = ALGORITHMS[algo](groups, Options(**options))
-    return Advantages(values, _metrics(groups, values))
-
-
-def _metrics(groups: Groups, values: Floats) -> dict[str, float]:
-    """Per task: mean reward, share of rollouts, share of absolute advantage, share of groups without signal."""
-    metrics: dict[str, float] = {}
-    total = float(np.abs(values).sum())
-    for index, task in enumerate(groups.tasks):
-        of_task_N, of_task_G = groups.task_N == index, groups.task_G == index
-        mass = float(np.abs(values[of_task_N]).sum())
-        flat_G = ~(np.nan_to_num(groups.var_G[of_task_G]) > 0)
-        metrics[f"task/{task}/reward"] = float(groups.rewards_N[of_task_N].mean())
-        metrics[f"task/{task}/rollouts"] = int(of_task_N.sum())
-        metrics[f"task/{task}/rollout_share"] = float(of_task_N.mean())
-        metrics[f"task/{task}/advantage_share"] = mass / total if total > 0 else 0.0
-        metrics[f"task/{task}/mean_abs_advantage"] = float(np.abs(values[of_task_N]).mean())
-        metrics[f"task/{task}/no_signal_groups"] = float(flat_G.mean())
-    return metrics
+    told = Options(**options)
+    values = ALGORITHMS[algo](groups, told)
+    metrics = task_metrics(
+        groups, values, told.task_means(groups), alpha=told.alpha, gamma=told.gamma, max_weight=told.max_weight
+    )
+    return Advantages(values, metrics)

@@ -26,12 +26,15 @@ def pass_rates(groups: Groups, mean_T: Floats, alpha: float) -> Floats:
     return np.bincount(groups.group_N, weights=passed_N, minlength=len(groups.size_G)) / groups.size_G
 
 
+def difficulty_weights(pass_G: Floats, gamma: float, max_weight: float | None = None) -> Floats:
+    """w_u of shape [G]."""
+    weight_G = np.exp(gamma * (0.5 - pass_G))
+    return weight_G if max_weight is None else np.clip(weight_G, 1 / max_weight, max_weight)
+
+
 def reweight(
     groups: Groups, scaled_N: Floats, pass_G: Floats, *, gamma: float = 1.0, max_weight: float | None = None
 ) -> Floats:
     """Weighted advantages of shape [N] from TMN's."""
-    weight_G = np.exp(gamma * (0.5 - pass_G))
-    if max_weight is not None:
-        weight_G = np.clip(weight_G, 1 / max_weight, max_weight)
-    weight_N = weight_G[groups.group_N]
+    weight_N = difficulty_weights(pass_G, gamma, max_weight)[groups.group_N]
     return np.where(groups.centred_N > 0, scaled_N * weight_N, scaled_N / weight_N)

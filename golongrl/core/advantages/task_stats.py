@@ -42,6 +42,15 @@ class TaskStats:
                 mean_T[index] = average.mean / average.weight
         return var_T, mean_T
 
+    def means(self, groups: Groups) -> Floats:
+        """Running mu_t of shape [T] of the batch's tasks; their batch means for tasks never folded in."""
+        mean_T = groups.task_mean(groups.mean_G)
+        for index, task in enumerate(groups.tasks):
+            average = self.averages.get(task)
+            if average is not None and average.weight > 0:
+                mean_T[index] = average.mean / average.weight
+        return mean_T
+
     def to_json(self) -> dict:
         """JSON form, for the run's checkpoint."""
         return asdict(self)

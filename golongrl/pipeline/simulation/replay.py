@@ -8,6 +8,7 @@ import numpy as np
 
 from golongrl.core.advantages import ALGORITHMS, Options, TaskStats
 from golongrl.core.advantages.groups import Groups, group
+from golongrl.core.advantages.metrics import variation
 from golongrl.core.errors import UsageError
 from golongrl.pipeline.simulation.rollouts import Batch
 
@@ -83,12 +84,8 @@ def replay(
         task: TaskShare(count[task] / rollouts, mass[task] / total if total else 0.0, mass[task] / count[task])
         for task in sorted(mass)
     }
-    return Outcome(setting, algo, rollouts, flat / groups_seen, flips / rollouts, _variation(shares), shares)
-
-
-def _variation(shares: dict[str, TaskShare]) -> float:
-    means = np.array([share.mean_abs_advantage for share in shares.values()])
-    return float(means.std() / means.mean()) if means.mean() > 0 else 0.0
+    unevenness = variation(np.array([share.mean_abs_advantage for share in shares.values()]))
+    return Outcome(setting, algo, rollouts, flat / groups_seen, flips / rollouts, unevenness, shares)
 
 
 def resized(batches: Sequence[Batch], prompts: int | None = None, rollouts: int | None = None) -> list[Batch]:
