@@ -1,5 +1,8 @@
 """`golongrl train`."""
 
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +15,12 @@ def train(
     algo: Annotated[
         str | None, typer.Option("--algo", help="grpo, dr-grpo, tmn, tmn-reweight or qwenlong.", show_default=False)
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset", help="cpu-smoke (needs nothing else), cpu-smollm2, gpu-1x, qwen3-4b or qwen3-30b-a3b."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Model folder or hub id.")] = None,
     data: Annotated[str | None, typer.Option("--data", help="Training records (.parquet).")] = None,
     val_data: Annotated[str | None, typer.Option("--val-data", help="Validation records (.parquet).")] = None,
@@ -21,6 +30,9 @@ def train(
     steps: Annotated[int | None, typer.Option("--steps", help="Training steps.")] = None,
     nodes: Annotated[int | None, typer.Option("--nodes", help="Machines.")] = None,
     gpus_per_node: Annotated[int | None, typer.Option("--gpus-per-node", help="GPUs per machine.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Ray cluster to join: auto, or HOST:PORT.", show_default=False)
+    ] = None,
     out: Out = None,
     config: ConfigFile = None,
     set_: Set = None,
@@ -34,16 +46,18 @@ def train(
 ) -> None:
     """Train with GRPO, TMN-Reweight and relatives on verl.
 
-    Reads the table "train" of ./golongrl.toml, which build-dataset and demo write; options win over it.
+    Reads the table "train" of ./golongrl.toml, which build-dataset and demo write; options win over it. Does training
+    work on this machine: golongrl train --preset cpu-smoke
     """
     from golongrl.cli import console
     from golongrl.core.config import command_table, parse_set
-    from golongrl.pipeline.training.config import resolve
-    from golongrl.pipeline.training.launch import plan
     from golongrl.pipeline.training.launch import train as run
+    from golongrl.pipeline.training.plan import plan, submit_command
+    from golongrl.pipeline.training.resolve import resolve
 
     table, where = command_table("train", config)
     flags = {
+        "preset": preset,
         "algo": algo,
         "model": model,
         "data": data,
@@ -52,6 +66,7 @@ def train(
         "steps": steps,
         "nodes": nodes,
         "gpus_per_node": gpus_per_node,
+        "ray_address": ray_address,
         "seed": seed,
     }
     resolved = resolve(table, parse_set(set_ or []), flags, where)
@@ -62,20 +77,31 @@ def train(
     folder = out or Path("runs") / "train" / resolved.algo
     if dry_run:
         planned = plan(resolved, folder, skip_gate=skip_gate)
+        submit = submit_command(sys.argv[2:])
         if json_:
-            console.print_json({"config": resolved.model_dump(), "verl": planned.verl, "command": planned.command})
+            console.print_json(
+                {
+                    "config": resolved.model_dump(),
+                    "batch": dict(planned.batch),
+                    "verl": planned.verl,
+                    "differences": [asdict(difference) for difference in planned.differences],
+                    "command": planned.command,
+                    "submit": submit,
+                }
+            )
             return
-        show_plan(planned)
+        show_plan(planned, submit)
         return
 
     def on_step(step) -> None:
-        def listed(rewards):
-            return "  ".join(f"{task} {reward:.3f}" for task, reward in rewards.items())
-
         of = f"/{resolved.steps}" if resolved.steps else ""
-        console.say(f"step {step.step}{of}  {step.seconds:.1f} s  reward: {listed(step.rewards)}")
+        console.say(f"step {step.step}{of}  {step.seconds:.1f} s")
+        for task in step.tasks:
+            shown = "  ".join(f"{words} {value:{form}}" for words, form, value in step.shown(task))
+            console.say(f"  {task:<10} {shown}")
         if step.validation:
-            console.say(f"  validation reward: {listed(step.validation)}")
+            listed = "  ".join(f"{task} {reward:.3f}" for task, reward in step.validation.items())
+            console.say(f"  validation reward: {listed}")
 
     def on_wait(phase: str, seconds: float) -> None:
         if seconds >= 10 and int(seconds) % 10 == 0:
@@ -104,29 +130,24 @@ def train(
     console.say(f"checkpoint: {result.checkpoint}")
 
 
-def show_plan(planned) -> None:
-    """The derived batch arithmetic, data, and every verl setting that golongrl sets."""
+def show_plan(planned, submit: str) -> None:
+    """Batch algebra, data and what changes against verl's defaults for people; verl's overrides on stdout."""
     import shlex
 
     from golongrl.cli import console
     from golongrl.pipeline.training.verl_overrides import overrides
 
-    c, facts = planned.config, planned.facts
-    rollouts = c.prompts_per_batch * c.rollouts_per_prompt
-    console.table(
-        "Batch",
-        ["quantity", "value"],
-        [
-            ["prompts per step", c.prompts_per_batch],
-            ["rollouts per step", f"{c.prompts_per_batch} x {c.rollouts_per_prompt} = {rollouts}"],
-            ["policy updates per step", 1],
-            ["prompts in the data", facts.prompts],
-            ["left out as too long", facts.too_long],
-            ["steps per epoch", facts.prompts // c.prompts_per_batch],
-            ["answers must close thinking", facts.think],
-        ],
-    )
-    console.table("Records per metric", ["metric", "records"], list(facts.tasks.items()))
+    console.table("Batch", ["quantity", "value"], planned.batch)
+    console.table("Records per metric", ["metric", "records"], list(planned.facts.tasks.items()))
+    console.say(f"{len(planned.differences)} settings of verl differ from its defaults:")
+    for difference in planned.differences:
+        console.say(f"  {difference.path}: {shown(difference.default)} -> {shown(difference.value)}")
     for line in overrides(planned.verl):
         print(line)
-    console.say("command: " + shlex.join(planned.command))
+    console.say("starts:  " + shlex.join(planned.command))
+    console.say("or on a Ray cluster: " + submit)
+
+
+def shown(value: object) -> str:
+    """A setting as it stands in a table."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -173,11 +173,18 @@ def test_metrics_describe_each_task():
     assert metrics["task/em/prompt_std"] == pytest.approx(math.sqrt(0.5) / 2)
     assert metrics["task/em/no_signal_groups"] == 0.5
     assert metrics["task/em/rollouts"] == 4
-    # Bars: a 0.8 x 0.5 + 0.2 x 0.75 = 0.55, one of two passes; b 0.95, both pass; c 0.4, one of two.
-    assert metrics["task/em/pass_rate"] == pytest.approx(0.75)
-    assert metrics["task/em/difficulty_weight"] == pytest.approx((1 + math.exp(-0.5)) / 2)
+    # Bars: a 0.8 x 0.5 + 0.2 x 0.75 = 0.55, one of two passes; b is constant and does not count; c 0.4, one of two.
+    assert metrics["task/em/pass_rate"] == 0.5
+    assert metrics["task/em/difficulty_weight"] == 1.0
     assert metrics["task/f1/pass_rate"] == 0.5
     assert metrics["task/f1/difficulty_weight"] == 1.0
+
+
+def test_a_task_without_signal_has_no_pass_rate():
+    metrics = compute("tmn-reweight", [1, 1, 1, 0], "aabb", ["em", "em", "f1", "f1"]).metrics
+    assert "task/em/pass_rate" not in metrics
+    assert "task/em/difficulty_weight" not in metrics
+    assert metrics["task/f1/pass_rate"] == 0.5
 
 
 def test_unevenness_is_the_variation_of_mean_absolute_advantage_across_tasks():

@@ -16,7 +16,8 @@ from golongrl.core.errors import (
 )
 from golongrl.core.records import Record, RewardModel, write_parquet
 from golongrl.pipeline.training import launch, preflight, verl_overrides
-from golongrl.pipeline.training.config import TrainConfig, resolve
+from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.resolve import resolve
 
 SMALL = {
     "device": "cpu",
@@ -98,7 +99,7 @@ def test_verl_settings_pass_through_nested_or_dotted():
         ({"gpus_per_node": 3}, "multiple of the 3 data-parallel"),
         ({"rollouts_per_prompt": 1}, "rollouts_per_prompt"),
         ({"alpha": 1.5}, "alpha"),
-        ({"micro_batch_tokens": 71}, "must hold one sequence of max_prompt \\+ max_response = 72"),
+        ({"micro_batch_tokens": 71}, "must hold one sequence of .* = 72; set it to at least 72"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message):

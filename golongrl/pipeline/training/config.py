@@ -1,14 +1,10 @@
 """The training configuration: what a person decides; everything else is derived from it or is verl's default."""
 
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from golongrl.core.config import PROJECT_FILE, Config, build, refuse_unknown_keys
-from golongrl.core.errors import UsageError
+from golongrl.core.config import Config
 
 
 class TrainConfig(Config):
@@ -17,9 +13,9 @@ class TrainConfig(Config):
     algo: Literal["grpo", "dr-grpo", "tmn", "tmn-reweight", "qwenlong"] = "tmn-reweight"
     """Advantage algorithm."""
     model: str
-    """Model folder or hub id."""
+    """Model folder or hub id; "smoke" is a byte-level model of 90 thousand parameters that golongrl makes itself."""
     data: str
-    """Training records, .parquet."""
+    """Training records, .parquet; "smoke" is a dozen tiny records for that model."""
     val_data: str | None = None
     """Validation records, .parquet; needed when validate_every is set."""
 
@@ -46,7 +42,11 @@ class TrainConfig(Config):
     rollout_memory: float = Field(0.6, gt=0, lt=1)
     """Share of GPU memory for the rollout server."""
     offload: bool = False
-    """Keep parameters and optimizer state in CPU memory while they are not used."""
+    """Keep parameters, gradients and optimizer state in CPU memory while they are not used."""
+    recompute: bool = True
+    """Recompute activations in the backward pass instead of keeping them."""
+    attention: Literal["sdpa", "flash_attention_2", "flash_attention_3"] = "sdpa"
+    """Attention of the FSDP engine; flash_attention_* need the flash-attn package and remove padding."""
 
     steps: int | None = Field(None, ge=1)
     """Training steps; None runs `epochs`."""
@@ -67,8 +67,27 @@ class TrainConfig(Config):
     think: Literal["template", "required", "optional"] = "template"
     """Whether an answer needs a closed think block; `template` reads it off the model's chat template."""
 
+    sampling: Literal["shuffle", "balanced"] = "shuffle"
+    """Prompts of a batch: at random, or a share for every task so that rare ones are in each batch."""
+    sampling_temperature: float | None = Field(None, ge=1)
+    """balanced: a task's share grows with its records to the power 1 / temperature; None gives equal shares."""
+    filter_groups: bool = True
+    """Dynamic sampling: replace groups whose rollouts all earn the same until the batch is full."""
+    filter_metric: str = "score"
+    """Number of the reward function that decides: score (or task-specific numbers of a reward of your own)."""
+    filter_tolerance: float = Field(1e-6, ge=0)
+    """Groups whose metric varies by at most this carry no signal."""
+    surplus: Literal["carry", "drop"] = "carry"
+    """Groups beyond the batch: train on them in the next step, or throw them away."""
+    inflight_batches: int = Field(4, ge=1)
+    """Most batches of prompts in generation at once while groups are replaced."""
+    max_generated_batches: int = Field(32, ge=1)
+    """A step that generated this many batches of prompts without filling its own stops the run."""
+    max_no_signal_steps: int = Field(20, ge=1)
+    """The run stops after this many steps in a row in which every advantage was 0."""
+
     micro_batch_tokens: int | None = Field(None, ge=1)
-    """Most tokens that go through the model at once in one process; None is one sequence of full length."""
+    """Most tokens that go through the model at once on one GPU; None is its share of one sequence of full length."""
 
     learning_rate: float = Field(2e-6, gt=0)
     """Peak learning rate (AdamW)."""
@@ -82,8 +101,14 @@ class TrainConfig(Config):
     """Lower PPO clip."""
     clip_high: float = Field(0.28, gt=0)
     """Upper PPO clip."""
+    clip_dual: float = Field(3.0, gt=1)
+    """Largest ratio that counts where the advantage is negative (dual clip)."""
     icepop: bool = True
-    """Give tokens whose train / rollout probability ratio lies outside [0.5, 5] no gradient."""
+    """Give tokens whose train / rollout probability ratio lies outside the band no gradient."""
+    icepop_low: float = Field(0.5, gt=0)
+    """Lower end of the band."""
+    icepop_high: float = Field(5.0, gt=0)
+    """Upper end of the band."""
 
     alpha: float = Field(0.8, ge=0, le=1)
     """tmn-reweight: weight of the group's own mean in its bar."""
@@ -104,8 +129,14 @@ class TrainConfig(Config):
     """Steps between validations on val_data."""
     dump_rollouts: bool = False
     """Write every rollout's text to rollouts/STEP.jsonl."""
-    loggers: list[str] = Field(default_factory=lambda: ["console", "tensorboard"])
-    """verl's loggers; golongrl's own metrics.jsonl is always written."""
+    loggers: list[Literal["console", "tensorboard", "file", "wandb", "mlflow", "swanlab", "trackio"]] = Field(
+        default_factory=lambda: ["console", "tensorboard", "file"]
+    )
+    """Where metrics go. `file` is metrics.jsonl, which is written in any case."""
+    prove: bool = True
+    """After the last step: the merged model is compared with the base model, loaded, and generates."""
+    yarn_factor: float | None = Field(None, gt=1)
+    """Write YaRN with this factor into the merged model's config.json, for evaluation beyond its context."""
     seed: int = 0
     """Seed of data order and sampling."""
     verl: dict[str, Any] = Field(default_factory=dict)
@@ -124,60 +155,47 @@ class TrainConfig(Config):
             raise ValueError(f"tensor_parallel x context_parallel must divide the {world} processes")
         if world % self.rollout_tensor_parallel:
             raise ValueError(f"rollout_tensor_parallel must divide the {world} processes")
+        if world % self.expert_parallel:
+            raise ValueError(f"expert_parallel must divide the {world} processes")
         samples = self.prompts_per_batch * self.rollouts_per_prompt
-        data_parallel = world // (self.tensor_parallel * self.context_parallel)
-        if samples % data_parallel:
+        if samples % self.data_parallel:
             raise ValueError(
                 f"prompts_per_batch x rollouts_per_prompt = {samples} must be a multiple of the "
-                f"{data_parallel} data-parallel processes"
+                f"{self.data_parallel} data-parallel processes"
             )
-        longest = self.max_prompt_tokens + self.max_response_tokens
-        if self.micro_batch_tokens is not None and self.micro_batch_tokens < longest:
-            raise ValueError(f"micro_batch_tokens must hold one sequence of max_prompt + max_response = {longest}")
+        if self.micro_batch_tokens is not None and self.micro_batch_tokens * self.context_parallel < self.longest:
+            raise ValueError(
+                f"micro_batch_tokens x context_parallel must hold one sequence of max_prompt_tokens + "
+                f"max_response_tokens = {self.longest}; set it to at least {self.tokens_per_gpu}"
+            )
+        if self.filter_groups and self.surplus == "carry" and not self.icepop:
+            raise ValueError(
+                "surplus = 'carry' trains on rollouts of the previous policy, which icepop = true corrects; set it, "
+                "or set surplus = 'drop'"
+            )
+        if self.sampling_temperature is not None and self.sampling == "shuffle":
+            raise ValueError("sampling_temperature needs sampling = 'balanced'")
+        if self.icepop_low >= self.icepop_high:
+            raise ValueError(f"icepop_low {self.icepop_low} must lie below icepop_high {self.icepop_high}")
+        if self.engine == "fsdp" and self.context_parallel > 1 and self.attention == "sdpa":
+            raise ValueError("context_parallel under FSDP (Ulysses) needs attention = 'flash_attention_2'")
         if self.validate_every and not self.val_data:
             raise ValueError("validate_every needs val_data")
         return self
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence, prompt and response."""
+        return self.max_prompt_tokens + self.max_response_tokens
 
-def resolve(
-    table: Mapping[str, Any], overrides: Mapping[str, Any], flags: Mapping[str, Any], where: str
-) -> TrainConfig:
-    """A checked TrainConfig from a TOML table, `--set` values and flags, in rising order.
+    @property
+    def data_parallel(self) -> int:
+        """Copies of the model that share a batch in training; TP x CP processes make one."""
+        return self.nodes * self.gpus_per_node // (self.tensor_parallel * self.context_parallel)
 
-    `--set verl.PATH=VALUE` goes to verl as it is. Where nothing says which device, a machine without an NVIDIA
-    driver gets the CPU, one process and transformers rollouts.
-    """
-    merged = {**table, **overrides, **{key: value for key, value in flags.items() if value is not None}}
-    passed = {key.removeprefix("verl."): merged.pop(key) for key in list(merged) if key.startswith("verl.")}
-    merged["verl"] = {**flatten(merged.get("verl") or {}), **passed}
-    refuse_unknown_keys(TrainConfig, merged, where)
-    missing = [name for name in ("model", "data") if not merged.get(name)]
-    if missing:
-        raise UsageError(
-            f"training needs {' and '.join(missing)}: pass "
-            + " ".join({"model": "--model FOLDER_OR_HUB_ID", "data": "--data FILE.parquet"}[name] for name in missing)
-            + f", or set {' and '.join(missing)} in the [train] table of ./{PROJECT_FILE} "
-            "(`golongrl build-dataset` and `golongrl demo` write one)"
-        )
-    if "device" not in merged and not has_nvidia_driver():
-        merged["device"] = "cpu"
-    if merged.get("device") == "cpu":
-        merged.setdefault("rollout", "transformers")
-        merged.setdefault("gpus_per_node", 1)
-    return build(TrainConfig, merged, where=where)
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested TOML tables as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def has_nvidia_driver() -> bool:
-    """Whether this machine can use an NVIDIA GPU."""
-    return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+    @property
+    def tokens_per_gpu(self) -> int:
+        """Most tokens of a micro batch on one GPU. verl packs sequences up to context_parallel times this."""
+        if self.micro_batch_tokens is not None and self.micro_batch_tokens * self.context_parallel >= self.longest:
+            return self.micro_batch_tokens
+        return -(-self.longest // self.context_parallel)

@@ -1,7 +1,5 @@
 """Start or resume a training run: run folder, worker process, live steps, results."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,24 +8,15 @@ from pathlib import Path
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.runs import only_writer, open_run
 from golongrl.core.store import file_sha256, write_json, write_text
-from golongrl.pipeline.training import preflight, verl_overrides
+from golongrl.pipeline.training import ray_settings, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
+from golongrl.pipeline.training.plan import plan
 from golongrl.pipeline.training.report import write_report
 from golongrl.pipeline.training.supervise import run_worker
 
 WINDOW = 5
 """Steps that are averaged at each end of a run, so that one lucky batch is not a result."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run will do, before it starts."""
-
-    config: TrainConfig
-    facts: preflight.Facts
-    verl: dict[str, object]
-    command: list[str]
 
 
 @dataclass(frozen=True)
@@ -41,23 +30,6 @@ class Result:
     """Per task: mean reward over the first and the last steps."""
     resumed_from: int
     seconds: float
-
-
-def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False) -> Plan:
-    """Run the checks, the audit of the rewards among them, and derive verl's settings; starts nothing."""
-    facts = preflight.check(config)
-    if not skip_gate:
-        preflight.gate(config)
-    absolute = config.model_copy(
-        update={
-            "data": os.path.abspath(config.data),
-            "val_data": os.path.abspath(config.val_data) if config.val_data else None,
-            "model": os.path.abspath(config.model) if os.path.isdir(config.model) else config.model,
-        }
-    )
-    out = out.absolute()
-    command = [sys.executable, "-P", "-m", "golongrl.pipeline.training.worker", str(out / "job.json")]
-    return Plan(absolute, facts, verl_overrides.settings(absolute, out, facts.think), command)
 
 
 def train(
@@ -78,7 +50,8 @@ def train(
     """
     planned = plan(config, out, skip_gate=skip_gate)
     out = out.absolute()
-    inputs = {path: file_sha256(path) for path in (config.data, config.val_data) if path}
+    files = ((config.data, planned.config.data), (config.val_data, planned.config.val_data))
+    inputs = {given: file_sha256(real) for given, real in files if given and real}
     run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh)
     with only_writer(out, "train"):
         started = time.monotonic()
@@ -93,7 +66,7 @@ def train(
             )
             run_worker(
                 planned.command,
-                verl_overrides.environment(planned.config, out),
+                ray_settings.environment(planned.config, out),
                 out,
                 resumed_from,
                 on_step or _ignore,

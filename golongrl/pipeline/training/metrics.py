@@ -4,6 +4,24 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+SHOWN = (
+    ("reward", "reward", ".3f"),
+    ("reward_std", "+-", ".3f"),
+    ("prompt_std", "in a prompt", ".3f"),
+    ("no_signal_groups", "no signal", ".0%"),
+    ("advantage_share", "of |A|", ".0%"),
+    ("pass_rate", "pass", ".0%"),
+    ("response_tokens", "tokens", ".0f"),
+    ("truncated", "cut", ".0%"),
+    ("unscorable", "unscorable", ".0%"),
+    ("clip_share", "clipped", ".1%"),
+    ("icepop_share", "masked", ".1%"),
+)
+"""What the console shows of a task: (metric, words, format). metrics.jsonl and tensorboard hold all of them."""
+
+ONLY_WHEN_MET = ("truncated", "unscorable", "clip_share", "icepop_share")
+"""Not shown while they are 0."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -28,6 +46,20 @@ class Step:
             for name, value in self.metrics.items()
             if name.startswith(prefix) and name.endswith("/reward")
         }
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks of the step's rollouts."""
+        return list(self.rewards)
+
+    def shown(self, task: str) -> list[tuple[str, str, float]]:
+        """(words, number format, value) of what a person wants to see of a task after each step."""
+        found = [(name, words, form, self.metrics.get(f"task/{task}/{name}")) for name, words, form in SHOWN]
+        return [
+            (words, form, value)
+            for name, words, form, value in found
+            if value is not None and (value > 0 or name not in ONLY_WHEN_MET)
+        ]
 
     @property
     def seconds(self) -> float:

@@ -1,20 +1,14 @@
 """From TrainConfig to verl 0.9.1 settings: pure functions, no verl import."""
 
 import json
-import os
-import secrets
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.cache import cache_folder
 from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.ray_settings import PLUGIN, ray_init
 
 ESTIMATOR = "golongrl"
 """Name under which verl knows our advantage estimator."""
-
-PLUGIN = "golongrl.pipeline.training.verl_plugin"
 
 
 def config_name(config: TrainConfig) -> str:
@@ -25,8 +19,6 @@ def config_name(config: TrainConfig) -> str:
 def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
     """Dotted verl path -> value. A leading "+" adds a key that verl's tree does not have."""
     cpu = config.device == "cpu"
-    max_model_len = config.max_prompt_tokens + config.max_response_tokens
-    micro_batch_tokens = config.micro_batch_tokens or max_model_len
     values: dict[str, Any] = {
         "algorithm.adv_estimator": ESTIMATOR,
         "algorithm.use_kl_in_reward": False,
@@ -58,22 +50,23 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
         "trainer.resume_mode": "auto",
         "trainer.project_name": "golongrl",
         "trainer.experiment_name": out.name,
-        "trainer.logger": list(config.loggers),
+        # verl's own file logger empties its file on resume; golongrl's metrics.jsonl takes its place.
+        "trainer.logger": [name for name in config.loggers if name != "file"],
         "trainer.rollout_data_dir": str(out / "rollouts") if config.dump_rollouts else None,
         "trainer.device": config.device,
+        "trainer.v1.sampler.custom_sampler.path": f"pkg://{PLUGIN}.group_buffer",
+        "trainer.v1.sampler.custom_sampler.name": "GroupBuffer",
+        "+trainer.v1.sampler.sampler_kwargs": _buffer(config),
+        "algorithm.filter_groups.enable": config.filter_groups,
+        "algorithm.filter_groups.metric": config.filter_metric,
+        "algorithm.filter_groups.max_inflight_gen_batches": config.inflight_batches,
         "+golongrl": _own_settings(config, out),
     }
-    values |= _actor(config, micro_batch_tokens) | _rollout(config, max_model_len, micro_batch_tokens)
+    values |= _actor(config) | _rollout(config)
     values |= _megatron(config) if config.engine == "megatron" else _fsdp(config)
     if cpu:
         values |= _cpu(config)
-    if config.ray_address:
-        values["+ray_kwargs.ray_init.address"] = config.ray_address
-        # Workers on other machines do not inherit this process's environment.
-        values["+ray_kwargs.ray_init.runtime_env.env_vars"] = environment(config, out)
-    else:
-        # Ray puts the interpreter into a shell command as it is, which breaks where its path has a space.
-        values["ray_kwargs.ray_init.runtime_env.py_executable"] = shlex.quote(sys.executable)
+    values |= ray_init(config, out)
     for path, value in config.verl.items():
         values.pop(path, None)
         values.pop("+" + path, None)
@@ -88,23 +81,38 @@ def _epochs(config: TrainConfig) -> int:
 
 
 def _own_settings(config: TrainConfig, out: Path) -> dict[str, Any]:
-    names = ("algo", "alpha", "gamma", "max_weight", "task_stats", "ema_decay")
+    names = (
+        *("algo", "alpha", "gamma", "max_weight", "task_stats", "ema_decay"),
+        *("sampling", "sampling_temperature", "max_no_signal_steps"),
+    )
     return {**{name: getattr(config, name) for name in names}, "out": str(out)}
 
 
-def _actor(config: TrainConfig, micro_batch_tokens: int) -> dict[str, Any]:
+def _buffer(config: TrainConfig) -> dict[str, Any]:
+    """What verl_plugin/group_buffer.py is told."""
+    return {
+        "metric": config.filter_metric if config.filter_groups else None,
+        "tolerance": config.filter_tolerance,
+        "surplus": config.surplus,
+        "prompts_per_batch": config.prompts_per_batch,
+        "inflight_batches": config.inflight_batches,
+        "max_generated_batches": config.max_generated_batches,
+    }
+
+
+def _actor(config: TrainConfig) -> dict[str, Any]:
     actor = "actor_rollout_ref.actor"
     return {
         "actor_rollout_ref.model.path": config.model,
-        "actor_rollout_ref.model.enable_gradient_checkpointing": config.device != "cpu",
+        "actor_rollout_ref.model.enable_gradient_checkpointing": config.recompute and config.device != "cpu",
         f"{actor}.ppo_mini_batch_size": config.prompts_per_batch,
         f"{actor}.ppo_micro_batch_size_per_gpu": 1,
         f"{actor}.use_dynamic_bsz": True,
-        f"{actor}.ppo_max_token_len_per_gpu": micro_batch_tokens,
+        f"{actor}.ppo_max_token_len_per_gpu": config.tokens_per_gpu,
         f"{actor}.ppo_epochs": 1,
         f"{actor}.clip_ratio_low": config.clip_low,
         f"{actor}.clip_ratio_high": config.clip_high,
-        f"{actor}.clip_ratio_c": 3.0,
+        f"{actor}.clip_ratio_c": config.clip_dual,
         f"{actor}.loss_agg_mode": "token-mean",
         f"{actor}.use_kl_loss": False,
         f"{actor}.entropy_coeff": 0,
@@ -117,7 +125,7 @@ def _actor(config: TrainConfig, micro_batch_tokens: int) -> dict[str, Any]:
     }
 
 
-def _rollout(config: TrainConfig, max_model_len: int, micro_batch_tokens: int) -> dict[str, Any]:
+def _rollout(config: TrainConfig) -> dict[str, Any]:
     rollout = "actor_rollout_ref.rollout"
     values: dict[str, Any] = {
         f"{rollout}.name": config.rollout,
@@ -128,20 +136,20 @@ def _rollout(config: TrainConfig, max_model_len: int, micro_batch_tokens: int) -
         f"{rollout}.seed": config.seed,
         f"{rollout}.tensor_model_parallel_size": config.rollout_tensor_parallel,
         f"{rollout}.gpu_memory_utilization": config.rollout_memory,
-        f"{rollout}.max_model_len": max_model_len,
-        f"{rollout}.max_num_batched_tokens": max(8192, max_model_len),
+        f"{rollout}.max_model_len": config.longest,
+        f"{rollout}.max_num_batched_tokens": max(8192, config.longest),
         f"{rollout}.log_prob_use_dynamic_bsz": True,
-        f"{rollout}.log_prob_max_token_len_per_gpu": micro_batch_tokens,
+        f"{rollout}.log_prob_max_token_len_per_gpu": config.tokens_per_gpu,
         f"{rollout}.calculate_log_probs": True,
         f"{rollout}.val_kwargs.temperature": 0.6,
         f"{rollout}.val_kwargs.top_p": 0.95,
         f"{rollout}.val_kwargs.do_sample": True,
     }
     if config.rollout == "sglang":
-        values[f"+{rollout}.engine_kwargs.sglang.context_length"] = max_model_len
+        values[f"+{rollout}.engine_kwargs.sglang.context_length"] = config.longest
     if config.icepop:
         values["algorithm.rollout_correction.rollout_is"] = "token"
-        values["algorithm.rollout_correction.rollout_is_threshold"] = "0.5_5.0"
+        values["algorithm.rollout_correction.rollout_is_threshold"] = f"{config.icepop_low}_{config.icepop_high}"
     return values
 
 
@@ -153,19 +161,32 @@ def _fsdp(config: TrainConfig) -> dict[str, Any]:
         f"{actor}.fsdp_config.optimizer_offload": config.offload,
         f"{actor}.fsdp_config.ulysses_sequence_parallel_size": config.context_parallel,
         f"{actor}.entropy_from_logits_with_chunking": True,
-        "actor_rollout_ref.model.use_remove_padding": config.device != "cpu",
+        # Packed sequences need an attention that takes their lengths; verl's default wants flash-attn, which none of
+        # the extras installs.
+        "actor_rollout_ref.model.use_remove_padding": config.attention != "sdpa",
+        "+actor_rollout_ref.model.override_config.attn_implementation": config.attention,
     }
 
 
 def _megatron(config: TrainConfig) -> dict[str, Any]:
     megatron = "actor_rollout_ref.actor.megatron"
-    return {
+    values: dict[str, Any] = {
         f"{megatron}.tensor_model_parallel_size": config.tensor_parallel,
         f"{megatron}.context_parallel_size": config.context_parallel,
         f"{megatron}.expert_model_parallel_size": config.expert_parallel,
         f"{megatron}.param_offload": config.offload,
         f"{megatron}.optimizer_offload": config.offload,
+        f"{megatron}.entropy_from_logits_with_chunking": True,
+        # The recipe routes in float32; bfloat16 ties send tokens to other experts than the rollout server did.
+        f"+{megatron}.override_transformer_config.moe_router_dtype": "fp32",
     }
+    if config.recompute:
+        values |= {
+            f"{megatron}.override_transformer_config.recompute_granularity": "full",
+            f"{megatron}.override_transformer_config.recompute_method": "uniform",
+            f"{megatron}.override_transformer_config.recompute_num_layers": 1,
+        }
+    return values
 
 
 def _cpu(config: TrainConfig) -> dict[str, Any]:
@@ -179,58 +200,9 @@ def _cpu(config: TrainConfig) -> dict[str, Any]:
         },
         f"{actor}.fsdp_config.use_torch_compile": False,
         f"{actor}.use_torch_compile": False,
-        "+actor_rollout_ref.model.override_config.attn_implementation": "sdpa",
         "actor_rollout_ref.rollout.agent.num_workers": 1,
         "transfer_queue.backend.SimpleStorage.num_data_storage_units": 1,
-        # Ray schedules training processes on "GPU" slots; on a CPU these are only counted.
-        "+ray_kwargs.ray_init.num_gpus": config.gpus_per_node,
-        "ray_kwargs.ray_init.num_cpus": 16,
-        "+ray_kwargs.ray_init.include_dashboard": False,
     }
-
-
-def environment(config: TrainConfig, out: Path) -> dict[str, str]:
-    """Environment variables the training process needs."""
-    values = {
-        "TOKENIZERS_PARALLELISM": "false",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "TENSORBOARD_DIR": str(out / "tensorboard"),
-        "VERL_USE_EXTERNAL_MODULES": f"{PLUGIN}.rollout_registry",
-    }
-    if "wandb" not in config.loggers:
-        values["WANDB_MODE"] = "disabled"
-    if config.device == "cpu":
-        values["VERL_PLATFORM"] = "cpu"
-        # Ray gives each worker one thread and a low priority. Trainer and rollout server take turns on the same
-        # cores, so each gets its share of all of them, and idle threads must not spin.
-        values["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // config.gpus_per_node))
-        values["RAY_worker_niceness"] = "0"
-        # Keep freed memory: giving every large tensor back to the system and faulting it in anew costs more than
-        # the arithmetic.
-        values |= {
-            "MALLOC_ARENA_MAX": "1",
-            "MALLOC_MMAP_MAX_": "0",
-            "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
-            "MALLOC_TOP_PAD_": str(256 << 20),
-        }
-        values["OMP_WAIT_POLICY"] = "PASSIVE"
-        if config.ray_address is None:
-            values |= _private_ray()
-        # verl registers its FSDP engine for accelerators only; this is its own override for other devices.
-        values["VERL_ENGINE_DEVICE"] = "cuda"
-        values["VERL_USE_EXTERNAL_MODULES"] = f"{PLUGIN}.cpu_platform,{PLUGIN}.rollout_registry"
-    return values
-
-
-def _private_ray() -> dict[str, str]:
-    """Keeps a local Ray cluster inside the user's cache: by default it writes to /tmp/ray and ~/.ray."""
-    values = {"RAY_AUTH_TOKEN": secrets.token_hex(16)}
-    folder = str(cache_folder())
-    # Ray's socket names add up to 70 characters, and Linux allows 107 in all.
-    if "RAY_TMPDIR" not in os.environ and len(folder) <= 36:
-        values["RAY_TMPDIR"] = folder
-    return values
 
 
 def overrides(values: dict[str, Any]) -> list[str]:

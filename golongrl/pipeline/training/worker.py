@@ -7,15 +7,15 @@ import json
 import sys
 from pathlib import Path
 
+from golongrl.pipeline.training import verl_tree
+
 
 def compose_config(config_name: str, overrides: list[str]):
     """verl's configuration tree with our settings, checked by verl's own validator."""
-    from hydra import compose, initialize_config_module
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
-    with initialize_config_module("verl.trainer.config", version_base=None):
-        config = compose(config_name, overrides)
+    config = verl_tree.compose(config_name, overrides)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     return config
 

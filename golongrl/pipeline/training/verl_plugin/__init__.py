@@ -5,5 +5,9 @@ rollout_registry  VERL_USE_EXTERNAL_MODULES: names the transformers rollout engi
 rollout           the transformers rollout engine: replica, server actor, weight adapter
 reward            reward.custom_reward_function: score_response
 estimator         register_adv_est: advantages from golongrl.core.advantages
-trainer           TaskRunner and trainer subclass: tasks for the estimator, metrics, task statistics
+group_buffer      trainer.v1.sampler.custom_sampler: dynamic sampling with a tolerance, carry-over and an end
+task_sampler      which prompts make a batch: a share for every task
+task_loss         verl's policy loss with clipped tokens counted per task
+row_metrics       per task: lengths, unscorable rollouts, tokens masked by IcePop
+trainer           TaskRunner and trainer subclass that bring all of it together
 """

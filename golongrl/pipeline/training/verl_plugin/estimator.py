@@ -3,6 +3,7 @@
 verl passes an estimator neither tasks nor a place for metrics, so the trainer puts both into `CONTEXT` first.
 """
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ class BatchContext:
     """False for padding and for rollouts that could not be scored."""
     metrics: dict[str, float] = field(default_factory=dict)
     values_N: np.ndarray | None = None
+    seconds: float = 0.0
+    """Time the advantages took."""
 
 
 CONTEXT: ContextVar[BatchContext | None] = ContextVar("golongrl_batch", default=None)
@@ -68,8 +71,10 @@ def golongrl_advantage(
     context = CONTEXT.get()
     if context is None:
         raise CheckFailedError("the estimator was called without its batch context; train through golongrl's runner")
+    start = time.perf_counter()
     rewards_N = token_level_rewards.double().sum(dim=-1).cpu().numpy()
     context.values_N = row_advantages(rewards_N, [str(uid) for uid in index], context)
     values = torch.as_tensor(context.values_N, dtype=torch.float32, device=response_mask.device)
     advantages = values[:, None] * response_mask
+    context.seconds = time.perf_counter() - start
     return advantages, advantages

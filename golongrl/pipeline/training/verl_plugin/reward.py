@@ -1,5 +1,6 @@
 """verl's custom reward function: golongrl's own rewards, unscorable rollouts marked rather than paid 0."""
 
+import time
 from numbers import Integral
 from typing import Any
 
@@ -16,12 +17,13 @@ def compute_score(
     think: Think = "optional",
     **_: Any,
 ) -> dict[str, Any]:
-    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1), reason and record index (-1 for
-    a record without a whole number as its index).
+    """Score one rollout; returns score, task (the metric's name), scorable (0 or 1), reason, record index (-1 for a
+    record without a whole number as its index) and the seconds it took.
 
     A rollout that could not be scored carries score 0 and scorable 0; the estimator leaves it out of every
     statistic and gives it advantage 0.
     """
+    start = time.perf_counter()
     info = dict(extra_info or {})
     record = Record(
         data_source=data_source,
@@ -38,4 +40,5 @@ def compute_score(
         "scorable": 1.0 if scorable else 0.0,
         "reason": score.reason,
         "index": int(index) if isinstance(index, Integral) else -1,
+        "seconds": time.perf_counter() - start,
     }

@@ -1,0 +1,125 @@
+"""What a run will do, worked out before anything starts: checks, batch algebra, verl's settings, commands."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from golongrl.pipeline.training import known_limits, preflight, verl_overrides, verl_tree
+from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.smoke import smoke_inputs
+from golongrl.pipeline.training.verl_tree import Difference
+
+RAY_DASHBOARD = "http://127.0.0.1:8265"
+"""Where `ray job submit` finds the cluster when it is called on its head."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked run."""
+
+    config: TrainConfig
+    """With absolute paths."""
+    facts: preflight.Facts
+    verl: dict[str, Any]
+    """Every verl setting that golongrl sets."""
+    differences: list[Difference]
+    """What the composed configuration changes against verl's defaults."""
+    batch: list[tuple[str, str]]
+    """The batch algebra: (quantity, value with its arithmetic)."""
+    command: list[str]
+    """What starts the training process."""
+
+
+def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False) -> Plan:
+    """Run the checks, the audit of the rewards among them, and derive verl's settings; starts nothing."""
+    config = config.model_copy(update=smoke_inputs(config.model, config.data))
+    name = verl_overrides.config_name(config)
+    verl_tree.check_paths(config.verl, name, "configuration")
+    facts = preflight.check(config)
+    if not skip_gate:
+        preflight.gate(config)
+    absolute = config.model_copy(
+        update={
+            "data": os.path.abspath(config.data),
+            "val_data": os.path.abspath(config.val_data) if config.val_data else None,
+            "model": os.path.abspath(config.model) if os.path.isdir(config.model) else config.model,
+        }
+    )
+    out = out.absolute()
+    values = verl_overrides.settings(absolute, out, facts.think)
+    overrides = verl_overrides.overrides(values)
+    tree = verl_tree.leaves(verl_tree.plain(verl_tree.compose(name, overrides)))
+    known_limits.check_limits(tree, "configuration")
+    return Plan(
+        config=absolute,
+        facts=facts,
+        verl=values,
+        differences=verl_tree.differences(name, overrides),
+        batch=batch_algebra(absolute, facts, tree),
+        command=[sys.executable, "-P", "-m", "golongrl.pipeline.training.worker", str(out / "job.json")],
+    )
+
+
+def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, Any]) -> list[tuple[str, str]]:
+    """How prompts become policy updates; `tree` is the composed verl configuration by dotted path."""
+    world = config.nodes * config.gpus_per_node
+    prompts, rollouts = config.prompts_per_batch, config.prompts_per_batch * config.rollouts_per_prompt
+    copies, per_gpu = config.data_parallel, config.tokens_per_gpu
+    per_copy = per_gpu * config.context_parallel
+    mini = tree["actor_rollout_ref.actor.ppo_mini_batch_size"]
+    updates = prompts // mini * tree["actor_rollout_ref.actor.ppo_epochs"]
+    share = mini * config.rollouts_per_prompt // copies
+    micro = -(-share // max(1, per_copy // config.longest))
+    epoch = facts.prompts // prompts
+    steps = f"{config.steps:,}" if config.steps else f"{config.epochs} x {epoch:,} = {config.epochs * epoch:,}"
+    processes = "processes" if config.device == "cpu" else "GPUs"
+    rows = [
+        (processes, f"{config.nodes} x {config.gpus_per_node} = {world}"),
+        (
+            "training",
+            f"{copies} data-parallel copies of {world // copies} (tensor {config.tensor_parallel} x context "
+            f"{config.context_parallel}), experts over {config.expert_parallel}",
+        ),
+        (
+            "rollout servers",
+            f"{world // config.rollout_tensor_parallel} of {config.rollout_tensor_parallel} ({config.rollout})",
+        ),
+        ("prompts per step", f"{prompts} ({config.sampling})"),
+        ("rollouts per step", f"{prompts} x {config.rollouts_per_prompt} = {rollouts}"),
+        ("policy updates per step", f"{prompts} / {mini} prompts x {updates * mini // prompts} epochs = {updates}"),
+        ("rollouts per copy and update", f"{mini} x {config.rollouts_per_prompt} / {copies} = {share}"),
+        (
+            "longest sequence",
+            f"{config.max_prompt_tokens:,} + {config.max_response_tokens:,} = {config.longest:,} tokens",
+        ),
+        (
+            "micro batch",
+            f"{per_gpu:,} tokens per GPU x {config.context_parallel} = {per_copy:,} per copy",
+        ),
+        ("micro batches per update", f"at most {micro}, when every sequence is of full length"),
+        ("prompts in the data", f"{facts.prompts:,}, and {facts.too_long:,} left out as too long"),
+        ("steps per epoch", f"{facts.prompts:,} / {prompts} = {epoch:,}"),
+        ("steps", steps),
+        ("answers must close thinking", facts.think),
+    ]
+    if config.filter_groups:
+        at_once = config.inflight_batches * prompts
+        rows.insert(5, ("prompts in generation", f"at most {config.inflight_batches} x {prompts} = {at_once}"))
+    return rows
+
+
+def submit_command(arguments: Sequence[str]) -> str:
+    """The `ray job submit` line that runs `golongrl train` with these arguments on a cluster's head, from here.
+
+    The working folder, and golongrl with its extras, must be the same on every node.
+    """
+    drop = {"--dry-run", "--json"}
+    kept = [argument for argument in arguments if argument not in drop]
+    if not any(argument.startswith("--ray-address") for argument in kept):
+        kept += ["--ray-address", "auto"]
+    inner = ["env", "-C", os.getcwd(), "golongrl", "train", *kept]
+    return shlex.join(["ray", "job", "submit", "--address", RAY_DASHBOARD, "--", *inner])
