@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from golongrl.core.errors import CheckFailedError, StorageError
+from golongrl.core.errors import CheckFailedError, DataError, StorageError
 from golongrl.pipeline.training.metrics import first_and_last, read_steps
 from golongrl.pipeline.training.supervise import RUN_VARIABLE, clear_dead_sessions, run_worker
 
@@ -63,6 +63,11 @@ def test_a_failure_names_its_cause_the_log_and_the_way_on(tmp_path):
         CheckFailedError, match=r"(?s)exit code 1 \(ValueError: no such layer\).*same command.*train\.log"
     ):
         follow(tmp_path, "raise ValueError('no such layer')")
+
+
+def test_an_error_of_our_own_is_told_as_it_is(tmp_path):
+    with pytest.raises(DataError, match=r"^row 3 has no gold; mend it \(log: \S+train.log\)$"):
+        follow(tmp_path, "from golongrl.core.errors import DataError\nraise DataError('row 3 has no gold; mend it')")
 
 
 def test_a_full_disk_is_told_from_other_failures(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import watchdog
+from golongrl.core import errors, watchdog
 from golongrl.core.cache import cache_folder
 from golongrl.core.errors import CheckFailedError, GolongrlError, StorageError
 from golongrl.core.servers import log_tail
@@ -130,6 +130,11 @@ def failure(code: int, log: Path, log_start: int) -> GolongrlError:
             f"no space left on the disk during training (log: {log}); free some space and run the same command "
             "again, it goes on from the last checkpoint"
         )
+    # Our own errors say what to do; the traceback around them adds nothing.
+    own = re.findall(r"^(?:\(.*?\)\s*)?golongrl\.core\.errors\.(\w+): (.+)$", text, flags=re.MULTILINE)
+    if own:
+        name, message = own[-1]
+        return getattr(errors, name)(f"{message} (log: {log})")
     causes = [
         line.strip()
         for line in text.splitlines()

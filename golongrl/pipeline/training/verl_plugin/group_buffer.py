@@ -129,12 +129,12 @@ class GroupBuffer(ReplayBuffer):
             if len(ready) >= batch_size and not running:
                 break
             wanted = self._wanted(batch_size - len(ready), len(ready), evicted.total())
-            if wanted > running:
-                generated = len(ready) + evicted.total() + running
-                if generated >= self.max_generated:
-                    raise CheckFailedError(hopeless(global_steps, generated, len(ready), batch_size, evicted))
+            generated = len(ready) + evicted.total() + running
+            if wanted > running and generated < self.max_generated:
                 self.refill_fn(min(wanted - running, self.max_generated - generated))
                 continue
+            if not running:
+                raise CheckFailedError(hopeless(global_steps, generated, len(ready), batch_size, evicted))
             told = self._wait_for_next_poll(partition_id, told)
         chosen, snapshot, _ = self._select_prompt_uids(partition_id, ready, batch_size)
         surplus = ready - set(chosen)
