@@ -17,7 +17,7 @@ def simulate(
             show_default=False,
         ),
     ] = None,
-    mix: Annotated[str, typer.Option("--mix", help="Synthetic mix: paper, easy, hard or binary.")] = "paper",
+    mix: Annotated[str, typer.Option("--mix", help="Synthetic mix: paper, uneven, easy, hard or binary.")] = "paper",
     algo: Annotated[
         list[str] | None, typer.Option("--algo", help="Algorithm; repeatable. Default: all five.", show_default=False)
     ] = None,

@@ -58,11 +58,10 @@ def test_the_clipped_tokens_are_the_ones_verl_counts():
 
 
 def test_clip_shares_are_taken_out_of_the_counts():
-    from golongrl.pipeline.training.verl_plugin.task_loss import TASKS, clip_shares
+    from golongrl.core.tasks import METRICS
+    from golongrl.pipeline.training.verl_plugin.task_loss import clip_shares
 
-    metrics = {f"actor/clip_tokens/{task}": 0.0 for task in TASKS} | {
-        f"actor/clip_clipped/{task}": 0.0 for task in TASKS
-    }
-    metrics |= {"actor/clip_tokens/em": 8.0, "actor/clip_clipped/em": 2.0, "actor/clip_tokens/": 5.0, "actor/lr": 1.0}
+    metrics = {f"actor/{name}/{task}": 0.0 for task in METRICS for name in ("clip_tokens", "clip_clipped")}
+    metrics |= {"actor/clip_tokens/em": 8.0, "actor/clip_clipped/em": 2.0, "actor/lr": 1.0}
     assert clip_shares(metrics) == {"task/em/clip_share": 0.25}
     assert metrics == {"actor/lr": 1.0}

@@ -4,8 +4,8 @@ A prompt has a mean reward drawn from a Beta distribution; its rollouts are draw
 graded tasks pay a Beta-distributed share whose spread differs between tasks, as F1, IoU, NDCG and ROUGE-L differ.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,20 +21,41 @@ CONCENTRATION = {"T3": 3.0, "T5": 2.0, "T6": 4.0, "T7": 15.0, "T8": 6.0, "T9": 6
 """How closely the rollouts of a graded prompt lie around its mean: ROUGE-L hardly varies, IoU does."""
 
 
+UNEVEN = {
+    "T1": (0.25, 0.15),
+    "T2": (1.5, 0.6),
+    "T3": (2.0, 2.0),
+    "T4": (0.3, 0.5),
+    "T5": (1.0, 3.0),
+    "T6": (1.0, 2.0),
+    "T7": (5.0, 2.0),
+    "T8": (1.0, 1.0),
+    "T9": (6.0, 14.0),
+}
+"""Beta(a, b) of the prompt means where tasks differ: retrieval and arithmetic are mostly solved or mostly not."""
+
+
 @dataclass(frozen=True)
 class Mix:
     """Shape of one synthetic mix: Beta(a, b) of the prompt means, and whether all tasks are binary."""
 
     what: str
-    a: float
-    b: float
+    a: float = 1.0
+    b: float = 1.0
     binary: bool = False
+    shapes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Task -> its own (a, b)."""
+
+    def shape(self, task: str) -> tuple[float, float]:
+        """(a, b) of a task's prompt means."""
+        return self.shapes.get(task, (self.a, self.b))
 
 
 MIXES: dict[str, Mix] = {
     "paper": Mix("binary and graded tasks, prompts of every difficulty", 0.8, 0.8),
     "easy": Mix("binary and graded tasks, most prompts nearly solved", 4.0, 1.0),
     "hard": Mix("binary and graded tasks, most prompts nearly failed", 1.0, 4.0),
+    "uneven": Mix("binary and graded tasks, each with a difficulty of its own", shapes=UNEVEN),
     "binary": Mix("every task binary, prompts of every difficulty", 0.8, 0.8, binary=True),
 }
 
@@ -62,7 +83,7 @@ def draw(
 
 
 def _group(mix: Mix, task: str, rollouts: int, rng: np.random.Generator) -> np.ndarray:
-    mean = float(np.clip(rng.beta(mix.a, mix.b), 1e-3, 1 - 1e-3))
+    mean = float(np.clip(rng.beta(*mix.shape(task)), 1e-3, 1 - 1e-3))
     if mix.binary or task in BINARY:
         return (rng.random(rollouts) < mean).astype(np.float64)
     spread = CONCENTRATION[task]

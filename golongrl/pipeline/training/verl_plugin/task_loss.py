@@ -1,7 +1,7 @@
 """verl's policy loss, with the clipped tokens counted per task.
 
-verl reports one clip share for the whole batch. The trainer puts each row's task beside its tokens (`task_index`) and
-gives the training workers this loss, which returns what verl's does and counts.
+verl reports one clip share for the whole batch. The trainer gives the training workers this loss, which returns what
+verl's does and counts by the task that the reward function named.
 """
 
 from typing import Any
@@ -13,11 +13,6 @@ from verl.workers.utils.losses import ppo_loss
 from verl.workers.utils.padding import no_padding_2_padding
 
 from golongrl.core.tasks import METRICS
-
-TASKS = (*METRICS, "")
-"""Index -> task; the last one is for rows that count nothing (padding, unscorable)."""
-
-TASK_INDEX = "task_index"
 
 
 def ppo_loss_with_clip_counts(
@@ -35,11 +30,13 @@ def ppo_loss_with_clip_counts(
         config.clip_ratio_c,
     )
     mask = padded["response_mask"].to(bool)
-    for index, task in enumerate(TASKS):
-        rows = (data[TASK_INDEX] == index).to(mask.device)
-        counts = {"clip_tokens": mask[rows], "clip_clipped": (clipped & mask)[rows]}
-        for name, tokens in counts.items():
-            metrics[f"{name}/{task}"] = Metric(value=tokens.sum().item(), aggregation=AggregationType.SUM)
+    counts_N = {"clip_tokens": mask.sum(dim=-1).tolist(), "clip_clipped": (clipped & mask).sum(dim=-1).tolist()}
+    task_N = [extra["reward_extra_info"]["task"] for extra in list(data["extra_fields"])]
+    # All tasks from every process: verl adds up what each of them returns, name by name.
+    for task in METRICS:
+        for name, count_N in counts_N.items():
+            total = sum(count for count, of in zip(count_N, task_N, strict=True) if of == task)
+            metrics[f"{name}/{task}"] = Metric(value=total, aggregation=AggregationType.SUM)
     return loss, metrics
 
 
@@ -55,9 +52,9 @@ def clipped_tokens(
 def clip_shares(metrics: dict[str, Any], prefix: str = "actor/") -> dict[str, float]:
     """Takes the counts out of `metrics` and returns `task/TASK/clip_share` for tasks with tokens."""
     shares = {}
-    for task in TASKS:
+    for task in METRICS:
         tokens = metrics.pop(f"{prefix}clip_tokens/{task}", 0)
         clipped = metrics.pop(f"{prefix}clip_clipped/{task}", 0)
-        if task and tokens > 0:
+        if tokens > 0:
             shares[f"task/{task}/clip_share"] = float(clipped) / float(tokens)
     return shares

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import ray
-import torch
 import transfer_queue
 from tensordict import TensorDict
 from torchdata.stateful_dataloader import StatefulDataLoader
@@ -29,12 +28,7 @@ from golongrl.core.errors import CheckFailedError
 from golongrl.core.store import Journal, write_json
 from golongrl.pipeline.training.verl_plugin.estimator import CONTEXT, BatchContext
 from golongrl.pipeline.training.verl_plugin.row_metrics import row_metrics
-from golongrl.pipeline.training.verl_plugin.task_loss import (
-    TASK_INDEX,
-    TASKS,
-    clip_shares,
-    ppo_loss_with_clip_counts,
-)
+from golongrl.pipeline.training.verl_plugin.task_loss import clip_shares, ppo_loss_with_clip_counts
 from golongrl.pipeline.training.verl_plugin.task_sampler import TaskSampler
 
 STATS_FILE = "task_stats.json"
@@ -59,6 +53,7 @@ class GolongTrainer(PPOTrainerSync):
         """(step, prompts fetched in it)"""
         self.rollout_info: dict[str, dict[str, Any]] = {}
         """Key of a rollout of this step -> what the reward function said about it."""
+        self.response_length: dict[str, int] = {}
         self.seconds = 0.0
         """Time of this step spent on advantages and metrics."""
 
@@ -121,7 +116,6 @@ class GolongTrainer(PPOTrainerSync):
         with self._timed():
             metrics.update(context.metrics)
             metrics.update(self._row_metrics(batch, context))
-            batch = self._put_tasks(batch, context)
             self._stop_without_signal(context)
         return batch
 
@@ -141,6 +135,7 @@ class GolongTrainer(PPOTrainerSync):
         infos = [extra["reward_extra_info"] for extra in list(fields["extra_fields"])]
         rewards = [float(scores.sum()) for scores in fields["rm_scores"].unbind()]
         self.rollout_info = dict(zip(keys, infos, strict=True))
+        self.response_length = {batch.keys[row]: batch.tags[row]["response_len"] for row in real}
         counted_N = np.zeros(len(batch.keys), dtype=bool)
         task_N = [""] * len(batch.keys)
         for row, info in zip(real, infos, strict=True):
@@ -174,29 +169,21 @@ class GolongTrainer(PPOTrainerSync):
     def _row_metrics(self, batch: Any, context: BatchContext) -> dict[str, float]:
         """Lengths, unscorable rollouts and IcePop per task, over the rows that are no padding."""
         real = [row for row, key in enumerate(batch.keys) if key in self.rollout_info]
-        keys = [batch.keys[row] for row in real]
-        icepop = self.config.algorithm.rollout_correction.rollout_is is not None
-        wanted = ["responses", "response_mask", *(["rollout_is_weights"] if icepop else [])]
-        data = transfer_queue.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=wanted)
         masked_N = None
-        if icepop:
+        if self.config.algorithm.rollout_correction.rollout_is is not None:
+            data = transfer_queue.kv_batch_get(
+                keys=[batch.keys[row] for row in real],
+                partition_id=batch.partition_id,
+                select_fields=["rollout_is_weights", "response_mask"],
+            )
             pairs = zip(data["rollout_is_weights"].unbind(), data["response_mask"].unbind(), strict=True)
             masked_N = np.array([int(((weights == 0) & (mask > 0)).sum()) for weights, mask in pairs])
         return row_metrics(
             [context.task_N[row] for row in real],
             [bool(context.counted_N[row]) for row in real],
-            np.array([len(ids) for ids in data["responses"].unbind()]),
+            np.array([self.response_length[batch.keys[row]] for row in real]),
             self.config.data.max_response_length,
             masked_N,
-        )
-
-    def _put_tasks(self, batch: Any, context: BatchContext) -> Any:
-        """Store each row's task for the loss, which counts clipped tokens by it; returns the batch with it."""
-        index_N = torch.tensor([TASKS.index(task) for task in context.task_N])
-        return transfer_queue.kv_batch_put(
-            keys=batch.keys,
-            partition_id=batch.partition_id,
-            fields=TensorDict({TASK_INDEX: index_N}, batch_size=len(batch.keys)),
         )
 
     def _stop_without_signal(self, context: BatchContext) -> None:
