@@ -22,19 +22,21 @@ def verdict(dr_grpo: float, grpo: float, tmn: float) -> str:
 
 
 def main() -> None:
-    print(
-        "| mix | constant groups | prompts per batch | statistics | " + " | ".join(ALGOS) + " | order of the paper |"
-    )
-    print("| --- | --- | ---: | --- |" + " ---: |" * len(ALGOS) + " --- |")
+    print("Each cell: statistics of the batch / running statistics (ema)\n")
+    print("| mix | constant groups | prompts per batch | " + " | ".join(ALGOS) + " | order of the paper |")
+    print("| --- | --- | ---: |" + " ---: |" * len(ALGOS) + " --- |")
     for mix in MIXES:
         for filtered in (False, True):
             for prompts, batches in ((128, 128), (4096, 4)):
                 drawn = grouped(list(draw(mix, batches, prompts, 16, filtered=filtered)))
-                for stats in ("batch", "ema"):
-                    found = [replay(drawn, algo, algo, task_stats=stats).unevenness for algo in ALGOS]
-                    order = verdict(*found[:3])
-                    cells = [mix, "drawn anew" if filtered else "kept", f"{prompts:,}", stats]
-                    print("| " + " | ".join([*cells, *(f"{value:.2f}" for value in found), order]) + " |", flush=True)
+                found = {
+                    stats: [replay(drawn, algo, algo, task_stats=stats).unevenness for algo in ALGOS]
+                    for stats in ("batch", "ema")
+                }
+                verdicts = {verdict(*values[:3]) for values in found.values()}
+                pairs = [f"{batch:.2f} / {ema:.2f}" for batch, ema in zip(*found.values(), strict=True)]
+                cells = [mix, "drawn anew" if filtered else "kept", f"{prompts:,}", *pairs]
+                print("| " + " | ".join([*cells, " / ".join(sorted(verdicts))]) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from warm_model import build_warm_model, records
 
 from golongrl.core.records import write_parquet
 from golongrl.core.store import Journal
 from golongrl.pipeline.training.launch import latest_checkpoint
 from golongrl.pipeline.training.metrics import read_steps
+from golongrl.pipeline.training.smoke import build_smoke_model, smoke_records
 from golongrl.pipeline.training.supervise import RUN_VARIABLE
 
 STEPS, SAVE_EVERY, KILL_AFTER = 36, 5, 16
+COMPARED = 20
+"""A checkpoint behind the kill, at which the resumed run is compared with one that was never disturbed."""
 TRAIN = [sys.executable, "-m", "golongrl.cli.app", "train", "--algo", "tmn-reweight", "--out", "run", "--json"]
 
 SETTINGS = f"""\
@@ -60,8 +62,8 @@ def processes_of(run: Path) -> list[psutil.Process]:
 def killed_and_resumed(tmp_path_factory):
     """A run that was killed with SIGKILL after some steps and then started again with the same command."""
     folder = tmp_path_factory.mktemp("a run")  # the space in the path is on purpose
-    build_warm_model(folder / "model")
-    write_parquet(folder / "train.parquet", records())
+    build_smoke_model(folder / "model")
+    write_parquet(folder / "train.parquet", smoke_records())
     (folder / "golongrl.toml").write_text(SETTINGS)
     run = folder / "run"
 
@@ -134,6 +136,65 @@ def test_the_data_position_is_restored(killed_and_resumed):
     for step in range(1, STEPS, 2):
         assert len(prompts_of[step]) == len(prompts_of[step + 1]) == 6
         assert prompts_of[step] | prompts_of[step + 1] == set(range(12)), step
+
+
+@pytest.fixture(scope="module")
+def undisturbed(killed_and_resumed):
+    """The same run without a kill, up to the step of the comparison."""
+    run, *_ = killed_and_resumed
+    command = [*TRAIN[:-3], "--out", "undisturbed", "--steps", str(COMPARED)]
+    # Validation is not what is compared, and with other steps it would come at another place.
+    command += ["--set", "validate_every=null"]
+    done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    return run.parent / "undisturbed"
+
+
+def checkpoint(run: Path) -> Path:
+    return run / "checkpoints" / f"global_step_{COMPARED}"
+
+
+@pytest.mark.slow
+def test_a_resumed_run_rolls_out_what_an_undisturbed_one_does(killed_and_resumed, undisturbed):
+    def rewards(run: Path) -> dict[tuple[int, str], list[float]]:
+        found: dict[tuple[int, str], list[float]] = {}
+        with Journal(run / "rollouts.jsonl") as journal:
+            for row in journal.rows.values():
+                if row["step"] <= COMPARED:
+                    found.setdefault((row["step"], row["prompt"]), []).append(row["reward"])
+        # Which of a prompt's rollouts is called the first depends on which arrives first.
+        return {key: sorted(group) for key, group in found.items()}
+
+    assert rewards(killed_and_resumed[0]) == rewards(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_has_the_weights_and_moments_of_an_undisturbed_one(killed_and_resumed, undisturbed):
+    for name in ("model", "optim"):
+        ours, theirs = (
+            torch.load(checkpoint(run) / "actor" / f"{name}_world_size_1_rank_0.pt", weights_only=False)
+            for run in (killed_and_resumed[0], undisturbed)
+        )
+        if name == "optim":
+            ours, theirs = (
+                {f"{key} {part}": value for key, entry in state["state"].items() for part, value in entry.items()}
+                for state in (ours, theirs)
+            )
+        assert ours.keys() == theirs.keys()
+        for key, value in ours.items():
+            found, wanted = (getattr(x, "_local_tensor", x).float() for x in (value, theirs[key]))
+            assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-5), (name, key, (found - wanted).abs().max())
+
+
+@pytest.mark.slow
+def test_a_resumed_run_has_the_statistics_of_an_undisturbed_one(killed_and_resumed, undisturbed):
+    ours, theirs = (
+        json.loads((checkpoint(run) / "task_stats.json").read_text())["averages"]
+        for run in (killed_and_resumed[0], undisturbed)
+    )
+    assert ours.keys() == theirs.keys()
+    for task, average in ours.items():
+        assert average == pytest.approx(theirs[task], rel=1e-6)
 
 
 @pytest.mark.slow
