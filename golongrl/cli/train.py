@@ -76,13 +76,15 @@ def train(
         )
     folder = out or Path("runs") / "train" / resolved.algo
     if dry_run:
-        planned = plan(resolved, folder, skip_gate=skip_gate)
+        planned = plan(resolved, folder, skip_gate=skip_gate, elsewhere=True)
         submit = submit_command(sys.argv[2:])
         if json_:
             console.print_json(
                 {
                     "config": resolved.model_dump(),
                     "batch": dict(planned.batch),
+                    "memory": asdict(planned.facts.memory) if planned.facts.memory else None,
+                    "warnings": planned.facts.warnings,
                     "verl": planned.verl,
                     "differences": [asdict(difference) for difference in planned.differences],
                     "command": planned.command,
@@ -107,12 +109,26 @@ def train(
         if seconds >= 10 and int(seconds) % 10 == 0:
             console.say(f"{phase}, {seconds:.0f} s (log: {folder / 'train.log'})")
 
-    result = run(resolved, folder, fresh=not resume, skip_gate=skip_gate, on_step=on_step, on_wait=on_wait)
+    def on_plan(planned) -> None:
+        for warning in planned.facts.warnings:
+            console.say(f"WARNING: {warning}")
+
+    result = run(
+        resolved,
+        folder,
+        fresh=not resume,
+        skip_gate=skip_gate,
+        on_plan=on_plan,
+        on_step=on_step,
+        on_wait=on_wait,
+    )
     if json_:
         console.print_json(
             {
                 "out": str(folder),
                 "checkpoint": str(result.checkpoint),
+                "model": str(result.model),
+                "proof": asdict(result.proof) if result.proof else None,
                 "steps": result.steps,
                 "resumed_from": result.resumed_from,
                 "seconds": round(result.seconds, 1),
@@ -128,6 +144,17 @@ def train(
     console.say(f"metrics:    {folder / 'metrics.jsonl'}")
     console.say(f"report:     {folder / 'report.html'}")
     console.say(f"checkpoint: {result.checkpoint}")
+    console.say(f"model:      {result.model}")
+    if result.proof is not None:
+        console.say(f"proof:      {proven(result.proof)}")
+        for warning in result.proof.warnings:
+            console.say(f"WARNING: {warning}")
+
+
+def proven(proof) -> str:
+    """One line of what was checked of the trained model."""
+    text = f"{proof.tensors} tensors as in the base model, {proof.changed} changed, all finite"
+    return f"{text}; loads, and answers {proof.text!r}" if proof.loaded else text
 
 
 def show_plan(planned, submit: str) -> None:
@@ -139,11 +166,18 @@ def show_plan(planned, submit: str) -> None:
 
     console.table("Batch", ["quantity", "value"], planned.batch)
     console.table("Records per metric", ["metric", "records"], list(planned.facts.tasks.items()))
+    memory = planned.facts.memory
+    if memory is not None:
+        console.table("Memory per process, estimated", ["phase", "item", "size", "arithmetic"], memory.table())
+        for verdict in memory.verdicts:
+            console.say(f"  {verdict}")
     console.say(f"{len(planned.differences)} settings of verl differ from its defaults:")
     for difference in planned.differences:
         console.say(f"  {difference.path}: {shown(difference.default)} -> {shown(difference.value)}")
     for line in overrides(planned.verl):
         print(line)
+    for warning in planned.facts.warnings:
+        console.say(f"WARNING: {warning}")
     console.say("starts:  " + shlex.join(planned.command))
     console.say("or on a Ray cluster: " + submit)
 

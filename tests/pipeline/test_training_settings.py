@@ -15,8 +15,9 @@ from golongrl.core.errors import (
     UsageError,
 )
 from golongrl.core.records import Record, RewardModel, write_parquet
-from golongrl.pipeline.training import launch, preflight, verl_overrides
+from golongrl.pipeline.training import launch, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.resolve import resolve
 
 SMALL = {
@@ -212,7 +213,7 @@ def test_a_tracker_torn_by_a_full_disk_still_names_the_newest_checkpoint(tmp_pat
         (folder / f"global_step_{number}").mkdir(parents=True)
     (folder / "latest_checkpointed_iteration.txt").write_text(tracker)
     found = launch.latest_checkpoint(tmp_path)
-    assert found == (step, folder / f"global_step_{step}" / "actor" / "huggingface")
+    assert found == (step, folder / f"global_step_{step}")
     assert (folder / "latest_checkpointed_iteration.txt").read_text() == str(step)
 
 

@@ -29,7 +29,7 @@ def task_metrics(
     tasks, task_N, task_G = len(groups.tasks), groups.task_N, groups.task_G
 
     def total_over_groups(values_G: Floats) -> Floats:
-        return np.bincount(task_G, weights=values_G, minlength=tasks)
+        return np.bincount(task_G, weights=values_G, minlength=tasks).astype(np.float64, copy=False)
 
     rollouts_T = np.bincount(task_N, minlength=tasks)
     groups_T = np.bincount(task_G, minlength=tasks)

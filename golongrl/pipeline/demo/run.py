@@ -14,7 +14,7 @@ from golongrl.pipeline.demo.stages import Stage, StageResult, run_stages
 from golongrl.pipeline.demo.summary import Table, tables
 
 STEPS = 3
-CHECKPOINT = f"train/checkpoints/global_step_{STEPS}/actor/huggingface"
+TRAINED = "train/model"
 
 SETTINGS = """\
 # Written by `golongrl demo`: `golongrl train` run in this folder reads it. Small enough for two CPU cores:
@@ -69,7 +69,7 @@ def run_demo(out: str | Path = "demo-out", *, fresh: bool = False, say: Callable
     again = f"`golongrl demo --out {out}`" if str(out) != "demo-out" else "`golongrl demo`"
     with only_writer(folder, "demo"):
         results = run_stages(demo_stages(folder, model), folder, say=say, again=again)
-    return DemoReport(folder, model, tuple(results), tables(folder, CHECKPOINT, results))
+    return DemoReport(folder, model, tuple(results), tables(folder, TRAINED, results))
 
 
 def prepare_folder(folder: Path, fresh: bool, say: Callable[[str], None]) -> None:
@@ -138,7 +138,7 @@ def demo_stages(folder: Path, model: Path) -> list[Stage]:
             name="train",
             about=f"{STEPS} steps of verl on the CPU with task-wise normalised, difficulty-weighted advantages",
             inputs=(train, "dataset/val.parquet", PROJECT_FILE, model_name),
-            outputs=("train/metrics.jsonl", CHECKPOINT),
+            outputs=("train/metrics.jsonl", TRAINED),
             command=("train", "--algo", "tmn-reweight", "--out", "train"),
             folder="train",
         ),
@@ -152,10 +152,10 @@ def demo_stages(folder: Path, model: Path) -> list[Stage]:
         ),
         Stage(
             name="eval-trained",
-            about="the same items, trained checkpoint",
-            inputs=("documents", CHECKPOINT),
+            about="the same items, trained model",
+            inputs=("documents", TRAINED),
             outputs=("eval-trained/results.json",),
-            command=("eval", *evaluation, "--model", CHECKPOINT, *items, "--out", "eval-trained"),
+            command=("eval", *evaluation, "--model", TRAINED, *items, "--out", "eval-trained"),
             folder="eval-trained",
         ),
     ]

@@ -155,8 +155,6 @@ class TrainConfig(Config):
             raise ValueError(f"tensor_parallel x context_parallel must divide the {world} processes")
         if world % self.rollout_tensor_parallel:
             raise ValueError(f"rollout_tensor_parallel must divide the {world} processes")
-        if world % self.expert_parallel:
-            raise ValueError(f"expert_parallel must divide the {world} processes")
         samples = self.prompts_per_batch * self.rollouts_per_prompt
         if samples % self.data_parallel:
             raise ValueError(

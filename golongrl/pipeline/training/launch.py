@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from golongrl.core.errors import CheckFailedError
+from golongrl.core.rope import write_yarn
 from golongrl.core.runs import only_writer, open_run
 from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import ray_settings, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
-from golongrl.pipeline.training.plan import plan
+from golongrl.pipeline.training.model.merge import merged_model
+from golongrl.pipeline.training.model.prove import Proof, prove
+from golongrl.pipeline.training.plan import Plan, plan
 from golongrl.pipeline.training.report import write_report
 from golongrl.pipeline.training.supervise import run_worker
 
@@ -25,6 +28,11 @@ class Result:
 
     folder: Path
     checkpoint: Path
+    """The newest one, for resuming."""
+    model: Path
+    """The trained model as a transformers folder."""
+    proof: Proof | None
+    """What was checked of it; None with prove = false, or when the run was finished before."""
     steps: int
     rewards: Mapping[str, tuple[float, float]]
     """Per task: mean reward over the first and the last steps."""
@@ -38,17 +46,19 @@ def train(
     *,
     fresh: bool = False,
     skip_gate: bool = False,
+    on_plan: Callable[[Plan], None] | None = None,
     on_step: Callable[[Step], None] | None = None,
     on_wait: Callable[[str, float], None] | None = None,
 ) -> Result:
     """Train until done, going on from the newest checkpoint in `out`; `fresh` sets an earlier run aside,
     `skip_gate` trains on rewards that were not audited.
 
-    `on_step` sees every finished step, `on_wait` the current phase and seconds since the last step. Raises
-    CheckFailedError when the training process fails, StorageError when the disk is full, RunConflictError when
-    `out` holds another run or is in use.
+    `on_plan` sees the checked plan, `on_step` every finished step, `on_wait` the current phase and seconds since the
+    last step. Raises CheckFailedError when the training process fails or the trained model is not proven,
+    StorageError when the disk is full, RunConflictError when `out` holds another run or is in use.
     """
     planned = plan(config, out, skip_gate=skip_gate)
+    (on_plan or _ignore)(planned)
     out = out.absolute()
     files = ((config.data, planned.config.data), (config.val_data, planned.config.val_data))
     inputs = {given: file_sha256(real) for given, real in files if given and real}
@@ -76,12 +86,34 @@ def train(
         if checkpoint is None:
             raise CheckFailedError(f"training ended without a checkpoint; see {out / 'train.log'}")
         steps = [row for row in read_steps(out) if row.step <= step]
-        rewards = first_and_last(steps, WINDOW)
-        result = Result(out, checkpoint, step, rewards, resumed_from, time.monotonic() - started)
+        model, proof = out / "model", None
+        if not run.finished:
+            (on_wait or _ignore)("merging the model", 0.0)
+            model, proof = _trained_model(planned.config, checkpoint, model)
+        result = Result(
+            folder=out,
+            checkpoint=checkpoint,
+            model=model,
+            proof=proof,
+            steps=step,
+            rewards=first_and_last(steps, WINDOW),
+            resumed_from=resumed_from,
+            seconds=time.monotonic() - started,
+        )
         if not run.finished:
             write_results(result, steps)
             run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)), reward_gate=not skip_gate)
         return result
+
+
+def _trained_model(config: TrainConfig, checkpoint: Path, target: Path) -> tuple[Path, Proof | None]:
+    """The checkpoint's model in `target`, proven, and with YaRN when asked for."""
+    model = merged_model(checkpoint, target, config.model)
+    # Before YaRN, which makes the configuration differ from the base model's.
+    proof = prove(model, config.model) if config.prove else None
+    if config.yarn_factor is not None:
+        write_yarn(model, config.yarn_factor)
+    return model, proof
 
 
 def _ignore(*_: object) -> None:
@@ -95,6 +127,8 @@ def write_results(result: Result, steps: list[Step]) -> None:
         {
             "steps": result.steps,
             "checkpoint": str(result.checkpoint.relative_to(result.folder)),
+            "model": str(result.model.relative_to(result.folder)),
+            "proof": asdict(result.proof) if result.proof else None,
             "window": WINDOW,
             "rewards": {task: {"first": a, "last": b} for task, (a, b) in result.rewards.items()},
         },
@@ -103,7 +137,7 @@ def write_results(result: Result, steps: list[Step]) -> None:
 
 
 def latest_checkpoint(out: Path) -> tuple[int, Path | None]:
-    """(step, folder of the transformers model) of the newest complete checkpoint; (0, None) without one."""
+    """(step, folder) of the newest complete checkpoint; (0, None) without one."""
     tracker = out / "checkpoints" / "latest_checkpointed_iteration.txt"
     if not tracker.exists():
         return 0, None
@@ -119,4 +153,4 @@ def latest_checkpoint(out: Path) -> tuple[int, Path | None]:
         text = str(max(steps))
         write_text(tracker, text)
     step = int(text)
-    return step, out / "checkpoints" / f"global_step_{step}" / "actor" / "huggingface"
+    return step, out / "checkpoints" / f"global_step_{step}"

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golongrl.pipeline.training import known_limits, preflight, verl_overrides, verl_tree
+from golongrl.core.rope import yarn
+from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
 from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.memory.report import gib
+from golongrl.pipeline.training.model_shape import model_config, model_folder
+from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.smoke import smoke_inputs
 from golongrl.pipeline.training.verl_tree import Difference
 
@@ -34,12 +38,15 @@ class Plan:
     """What starts the training process."""
 
 
-def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False) -> Plan:
-    """Run the checks, the audit of the rewards among them, and derive verl's settings; starts nothing."""
+def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: bool = False) -> Plan:
+    """Run the checks, the audit of the rewards among them, and derive verl's settings; starts nothing.
+
+    `elsewhere` is for a run that another machine will start: what this one lacks becomes a warning.
+    """
     config = config.model_copy(update=smoke_inputs(config.model, config.data))
     name = verl_overrides.config_name(config)
     verl_tree.check_paths(config.verl, name, "configuration")
-    facts = preflight.check(config)
+    facts = preflight.check(config, out, planning=elsewhere)
     if not skip_gate:
         preflight.gate(config)
     absolute = config.model_copy(
@@ -49,6 +56,8 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False) -> Plan:
             "model": os.path.abspath(config.model) if os.path.isdir(config.model) else config.model,
         }
     )
+    if config.yarn_factor is not None:
+        yarn(model_config(model_folder(config.model)), config.yarn_factor)  # an error now rather than after training
     out = out.absolute()
     values = verl_overrides.settings(absolute, out, facts.think)
     overrides = verl_overrides.overrides(values)
@@ -75,7 +84,9 @@ def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, A
     share = mini * config.rollouts_per_prompt // copies
     micro = -(-share // max(1, per_copy // config.longest))
     epoch = facts.prompts // prompts
-    steps = f"{config.steps:,}" if config.steps else f"{config.epochs} x {epoch:,} = {config.epochs * epoch:,}"
+    steps = f"{facts.steps:,}" if config.steps else f"{config.epochs} x {epoch:,} = {facts.steps:,}"
+    size = "of unknown size" if facts.checkpoint_bytes is None else gib(facts.checkpoint_bytes)
+    size += f", every {config.save_every} steps and at the end"
     processes = "processes" if config.device == "cpu" else "GPUs"
     rows = [
         (processes, f"{config.nodes} x {config.gpus_per_node} = {world}"),
@@ -94,7 +105,8 @@ def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, A
         ("rollouts per copy and update", f"{mini} x {config.rollouts_per_prompt} / {copies} = {share}"),
         (
             "longest sequence",
-            f"{config.max_prompt_tokens:,} + {config.max_response_tokens:,} = {config.longest:,} tokens",
+            f"{config.max_prompt_tokens:,} + {config.max_response_tokens:,} = {config.longest:,} tokens"
+            + ("" if facts.context is None else f"; the model takes {facts.context:,}"),
         ),
         (
             "micro batch",
@@ -104,6 +116,7 @@ def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, A
         ("prompts in the data", f"{facts.prompts:,}, and {facts.too_long:,} left out as too long"),
         ("steps per epoch", f"{facts.prompts:,} / {prompts} = {epoch:,}"),
         ("steps", steps),
+        ("checkpoint", size),
         ("answers must close thinking", facts.think),
     ]
     if config.filter_groups:

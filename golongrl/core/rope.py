@@ -1,0 +1,176 @@
+"""The rotary embedding in a model's config.json: read in every published form, and YaRN written in all of them.
+
+transformers 4 keeps `rope_theta` beside `rope_scaling`, transformers 5 keeps everything in `rope_parameters`, and
+multimodal models nest either in `text_config`. A program that looks for the other form finds nothing and goes on
+with theta 10,000 and no scaling: wrong numbers, no error. So both forms are written, with equal content.
+
+YaRN: arXiv 2309.00071. Its attention scale is left to the engine, which takes 0.1 ln(factor) + 1 from the paper.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.errors import DataError, UsageError
+from golongrl.core.store import write_json, write_text
+
+ORIGINAL = "config.original.json"
+"""The config.json of a folder from before YaRN was written into it."""
+
+_PLAIN = {"rope_type", "rope_theta", "partial_rotary_factor"}
+_NOT_KEPT = {"type", "attention_factor"}
+
+
+@dataclass(frozen=True)
+class Rope:
+    """The rotary embedding of a model."""
+
+    kind: str
+    """"default" is unscaled; "yarn", "linear", "llama3" ... are scaled."""
+    theta: float
+    """Base of the frequencies."""
+    original_length: int
+    """Tokens the frequencies were trained for."""
+    length: int
+    """Tokens the model takes: max_position_embeddings."""
+    parameters: Mapping[str, Any]
+    """The dict that the config holds, as it stands."""
+
+
+def read_rope(config: Mapping[str, Any]) -> Rope:
+    """The rotary embedding of a config dict. DataError when it is incomplete or contradicts itself."""
+    section = _section(config)
+    # transformers 4 and 5 both let `rope_scaling` win where a config has the two.
+    found = section.get("rope_scaling") or section.get("rope_parameters") or {}
+    if not isinstance(found, dict):
+        raise DataError(f"the model config's rope settings are a {type(found).__name__}, expected a dict; mend them")
+    if any(isinstance(value, dict) for value in found.values()) or "rope_local_base_freq" in section:
+        raise DataError(
+            "the model has one rotary embedding per kind of layer, which golongrl does not scale; use the model "
+            "within its own context"
+        )
+    theta = _agreed("rope_theta", found, section)
+    if theta is None:
+        raise DataError(
+            "the model config names no rope_theta; add the value the model was trained with, because every engine "
+            "assumes another one"
+        )
+    length = section.get("max_position_embeddings")
+    if not isinstance(length, int) or length < 1:
+        raise DataError(f"the model config's max_position_embeddings is {length!r}, expected tokens; mend it")
+    kind = found.get("rope_type") or found.get("type") or "default"
+    original = _agreed("original_max_position_embeddings", found, section)
+    if original is None and kind == "yarn":
+        raise DataError(
+            "the model config has YaRN without original_max_position_embeddings, which engines read differently; "
+            "add the context the model was trained for"
+        )
+    return Rope(kind, theta, length if original is None else original, length, found)
+
+
+def yarn_parameters(rope: Rope, factor: float) -> dict[str, Any]:
+    """The whole YaRN dict for a model, in the form that transformers, vLLM and SGLang agree on.
+
+    Engines take it in the place of the model's own dict, hence theta and the original length are in it. UsageError
+    when `factor` is not a finite number above 1 or the model already has another scaling.
+    """
+    if rope.kind not in ("default", "yarn"):
+        raise UsageError(
+            f"the model already scales its rotary embedding ({rope.kind}), which YaRN cannot be put on top of; use "
+            f"the model within its {rope.length} tokens"
+        )
+    if not math.isfinite(factor) or factor <= 1:
+        raise UsageError(f"a YaRN factor of {factor} does not lengthen the context; give a number above 1")
+    kept = {key: value for key, value in rope.parameters.items() if key not in _NOT_KEPT}
+    return {
+        **kept,
+        "rope_type": "yarn",
+        "rope_theta": rope.theta,
+        "factor": float(factor),
+        "original_max_position_embeddings": rope.original_length,
+    }
+
+
+def yarn(config: Mapping[str, Any], factor: float, target_length: int | None = None) -> dict[str, Any]:
+    """A copy of a model config with YaRN: `factor` times the tokens the model was trained for.
+
+    YaRN that is already there is replaced, from the same original length. `target_length` (tokens, prompt and
+    response) is checked to fit. Raises UsageError when it does not, when the factor is not above 1 or when the model
+    has another scaling, DataError when the config is incomplete.
+    """
+    rope = read_rope(config)
+    parameters = yarn_parameters(rope, factor)
+    length = int(factor * rope.original_length)
+    if target_length is not None and target_length > length:
+        raise UsageError(
+            f"YaRN factor {factor} makes {length} tokens of {rope.original_length}, {target_length} are needed; give "
+            f"at least {target_length / rope.original_length:g}"
+        )
+    changes = {"max_position_embeddings": length, "rope_parameters": parameters}
+    return both_forms(_with_section(config, {**_section(config), **changes}))
+
+
+def both_forms(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config in which the rotary embedding of transformers 5 is also there for readers of transformers 4.
+
+    A config without `rope_parameters`, or with one embedding per kind of layer, is returned as it is.
+    """
+    section = _section(config)
+    parameters = section.get("rope_parameters")
+    if not isinstance(parameters, dict) or "rope_theta" not in parameters:
+        return dict(config)
+    added = {key: parameters[key] for key in ("rope_theta", "partial_rotary_factor") if key in parameters}
+    if parameters.get("rope_type", "default") != "default" or set(parameters) - _PLAIN:
+        added["rope_scaling"] = dict(parameters)
+    return _with_section(config, {**section, **added})
+
+
+def write_yarn(folder: str | Path, factor: float, target_length: int | None = None) -> int:
+    """Write YaRN into a model folder's config.json; returns the new context length in tokens.
+
+    The file is replaced atomically; the one from before the first YaRN stays beside it as config.original.json,
+    which no engine reads. Raises what `yarn` raises, and DataError when the folder has no readable config.json.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+        config = json.loads(text)
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} holds no config.json, so it is not a model folder") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path} is not a JSON object; the model folder is damaged, copy it again")
+    changed = yarn(config, factor, target_length)
+    original = path.with_name(ORIGINAL)
+    if not original.exists():
+        write_text(original, text)
+    write_json(path, changed)
+    return _section(changed)["max_position_embeddings"]
+
+
+def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a config that describes the language model."""
+    nested = config.get("text_config")
+    return nested if isinstance(nested, dict) and "max_position_embeddings" in nested else config
+
+
+def _with_section(config: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` with another language model part."""
+    if _section(config) is config:
+        return dict(section)
+    return {**config, "text_config": dict(section)}
+
+
+def _agreed(key: str, *places: Mapping[str, Any]) -> Any:
+    """The value of a key that may stand in several places, or None; DataError when the places disagree."""
+    values = [place[key] for place in places if place.get(key) is not None]
+    if any(value != values[0] for value in values):
+        raise DataError(
+            f"the model config has two values of {key} ({', '.join(map(str, values))}), so engines read different "
+            "models; keep the one the model was trained with"
+        )
+    return values[0] if values else None

@@ -1,0 +1,1 @@
+"""The trained model: a checkpoint merged into one transformers folder, and the proof that it is what it claims."""
