@@ -60,6 +60,10 @@ def test_a_dry_run_as_json_is_one_object(folder):
     assert plan["config"]["algo"] == "grpo"
     assert plan["config"]["gamma"] == 0.5
     assert plan["verl"]["+golongrl"]["algo"] == "grpo"
+    assert plan["batch"]["rollouts per step"] == "4 x 4 = 16"
+    assert plan["memory"]["parameters"] > 0
+    assert {"path": "data.train_batch_size", "default": 1024, "value": 4} in plan["differences"]
+    assert plan["submit"].endswith("golongrl train --algo grpo --set gamma=0.5 --ray-address auto")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,10 @@ def test_a_dry_run_as_json_is_one_object(folder):
         (("--set", "lerning_rate=1"), "did you mean 'learning_rate'"),
         (("--set", "prompts_per_batch=99"), "a batch needs 99"),
         (("--config", "missing.toml"), "missing.toml"),
+        (("--preset", "gpu-2x"), "did you mean 'gpu-1x'"),
+        (("--set", "verl.trainer.save_frequency=3"), "did you mean 'trainer.save_freq'"),
+        (("--set", "max_prompt_tokens=9000"), "max_position_embeddings"),
+        (("--set", 'loggers=["vandb"]'), "loggers"),
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_message(folder, arguments, message):
