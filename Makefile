@@ -53,7 +53,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@# Exit code 3: this machine lacks something the script says (a GPU); the others go on.
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || [ $$? -eq 3 ] || exit 1; done
 
 docs: $(READY)
 	$(BIN)/python -m typer golongrl.cli.app utils docs --name golongrl --output docs/cli.md

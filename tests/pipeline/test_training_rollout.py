@@ -7,7 +7,6 @@ import shutil
 import sys
 import tempfile
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import ray
@@ -39,6 +38,8 @@ from golongrl.pipeline.training.verl_plugin.rollout_server import (
 from golongrl.pipeline.training.worker import compose_config
 
 TRAINING = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
+END = 2
+"""<|im_end|> in the byte-level vocabulary."""
 VALIDATION = {**TRAINING, "temperature": 0.6, "top_p": 0.95}
 
 
@@ -117,13 +118,47 @@ def test_the_gpu_of_a_process_is_named_as_its_node_knows_it():
     assert visible_gpu(None, 2) == "2"
 
 
-def test_dtype_is_that_of_the_rollout_configuration_except_on_a_cpu():
-    config = SimpleNamespace(
-        dtype="bfloat16", max_model_len=64, response_length=12, max_num_seqs=8, free_cache_engine=True, seed=5
+def rollout_tree(folder, out, **changes):
+    """verl's configuration of actor and rollout for a run with transformers rollouts."""
+    config = TrainConfig(
+        model=str(folder),
+        data="unused.parquet",
+        rollout="transformers",
+        prompts_per_batch=2,
+        rollouts_per_prompt=2,
+        max_prompt_tokens=52,
+        max_response_tokens=12,
+        seed=5,
+        **changes,
     )
-    assert server_settings(config, "m", 1, "cuda").dtype == torch.bfloat16
-    assert server_settings(config, "m", 1, "cpu").dtype == torch.float32
-    assert server_settings(SimpleNamespace(**vars(config) | {"dtype": "float16"}), "m", 1, "cuda").dtype == torch.half
+    values = verl_overrides.settings(config, out, "optional")
+    return compose_config("ppo_trainer", verl_overrides.overrides(values)).actor_rollout_ref
+
+
+def test_a_gpu_server_samples_in_verl_s_dtype_and_gives_its_memory_back(folder, tmp_path):
+    tree = rollout_tree(folder, tmp_path, device="cuda", gpus_per_node=1)
+    assert tree.model.override_config.attn_implementation == "sdpa"
+    assert server_settings(tree.rollout, str(folder), 1, "cuda") == ServerSettings(
+        model_path=str(folder),
+        device="cuda",
+        dtype=torch.bfloat16,
+        max_model_len=64,
+        response_length=12,
+        max_num_seqs=tree.rollout.max_num_seqs,
+        free_cache=True,
+        seed=5,
+        replica_rank=1,
+    )
+    half = {"actor_rollout_ref.rollout.dtype": "float16", "actor_rollout_ref.rollout.free_cache_engine": False}
+    rollout = rollout_tree(folder, tmp_path, device="cuda", gpus_per_node=1, verl=half).rollout
+    settings = server_settings(rollout, str(folder), 0, "cuda")
+    assert (settings.dtype, settings.free_cache) == (torch.float16, False)
+
+
+def test_a_cpu_server_samples_in_the_float32_of_the_trainer(folder, tmp_path):
+    tree = rollout_tree(folder, tmp_path, device="cpu", gpus_per_node=1)
+    assert tree.actor.fsdp_config.model_dtype == "fp32"
+    assert server_settings(tree.rollout, str(folder), 0, "cpu").dtype == torch.float32
 
 
 # Weights
@@ -169,20 +204,17 @@ def test_rollouts_depend_neither_on_the_batch_nor_on_the_order(folder, settings,
         server = await loaded(folder, settings)
         return (await ask(server, [*order, *others]))[: len(order)]
 
-    def of_prompts(answers, order):
-        return sorted(zip(order, answers, strict=True))
-
     together = asyncio.run(at_once(requests))
     assert len(set(together)) == 9
     assert asyncio.run(one_by_one(requests)) == together
     assert asyncio.run(at_once(requests, others=[[40, 41, 42, 43, 44]])) == together
-    small = replace(settings, max_num_seqs=2)
     shuffled = random.Random(1).sample(requests, k=9)
 
     async def in_twos():
-        return await ask(await loaded(folder, small), shuffled)
+        return await ask(await loaded(folder, replace(settings, max_num_seqs=2)), shuffled)
 
-    assert of_prompts(asyncio.run(in_twos()), shuffled) == of_prompts(together, requests)
+    of_prompts = sorted(zip(shuffled, asyncio.run(in_twos()), strict=True))
+    assert of_prompts == sorted(zip(requests, together, strict=True))
 
 
 def test_every_step_draws_anew_and_a_resumed_run_draws_the_same(folder, settings, prompts):
@@ -216,7 +248,8 @@ def test_a_bfloat16_server_samples_its_own_policy(folder, settings, prompts):
         return await server.generate("id", prompt_ids=prompts[1], sampling_params=TRAINING)
 
     answer = asyncio.run(generate())
-    assert (len(answer.token_ids), answer.stop_reason) == (12, "length") or answer.stop_reason == "completed"
+    assert answer.stop_reason == ("completed" if answer.token_ids[-1] == END else "length")
+    assert answer.stop_reason == "completed" or len(answer.token_ids) == 12
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     ids = torch.tensor([prompts[1] + answer.token_ids])
     with torch.inference_mode():
@@ -224,6 +257,22 @@ def test_a_bfloat16_server_samples_its_own_policy(folder, settings, prompts):
     expected = torch.log_softmax(logits, -1).gather(-1, ids[0, len(prompts[1]) :, None])[:, 0]
     # bfloat16 keeps 8 bits: logits of size 4 are rounded by up to 1/64 each.
     assert answer.log_probs == pytest.approx(expected.tolist(), abs=0.06)
+
+
+def test_a_sleeping_server_takes_weights_and_answers_once_it_is_awake(folder, settings, prompts):
+    async def sleep_and_wake():
+        server = await loaded(folder, settings, step=3)
+        server.lends_memory = True  # as on a GPU; here the weights move from the CPU to the CPU
+        before = await ask(server, prompts)
+        await server.sleep()
+        # The numbering starts again with the update, so only the weights can make the answers differ.
+        await server.load_weights({"model.norm.weight": pack(torch.zeros(64))}, 3)
+        request = asyncio.create_task(ask(server, prompts))
+        early, _ = await asyncio.wait([request], timeout=1)
+        await server.wake_up()
+        return early, set(before) & set(await request)
+
+    assert asyncio.run(sleep_and_wake()) == (set(), set())
 
 
 def test_a_prompt_that_fills_the_context_is_an_error(folder, settings):
@@ -298,20 +347,7 @@ def test_the_gpu_reaches_the_server_without_a_claim_on_it(nodes):
 
 
 def test_weights_reach_a_server_on_another_node_and_replicas_share_the_numbering(nodes, folder, prompts, tmp_path):
-    config = TrainConfig(
-        model=str(folder),
-        data="unused.parquet",
-        device="cpu",
-        rollout="transformers",
-        gpus_per_node=2,
-        prompts_per_batch=2,
-        rollouts_per_prompt=2,
-        max_prompt_tokens=52,
-        max_response_tokens=12,
-        seed=5,
-    )
-    values = verl_overrides.settings(config, tmp_path, "optional")
-    tree = compose_config("ppo_trainer", verl_overrides.overrides(values)).actor_rollout_ref
+    tree = rollout_tree(folder, tmp_path, device="cpu", gpus_per_node=2)
     here = ray.remote(Worker).options(num_cpus=0, scheduling_strategy=on(nodes[0])).remote()
     there = ray.remote(Worker).options(num_cpus=0, scheduling_strategy=on(nodes[1])).remote()
     assert ray.get(there.__ray_call__.remote(worker_place)) == Place(nodes[1], "cpu")

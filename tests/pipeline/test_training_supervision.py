@@ -123,13 +123,24 @@ def test_first_and_last_steps_are_averaged_per_task(tmp_path):
     assert first_and_last(steps, 3) == first_and_last(steps, 2)
 
 
-def test_files_of_ray_clusters_that_are_gone_are_removed(tmp_path):
+def test_files_of_ray_clusters_that_are_long_gone_are_removed(tmp_path):
     gone = subprocess.Popen(["true"])
     gone.wait()
-    for pid in (gone.pid, os.getpid()):
-        (tmp_path / f"session_2026-11-23_18-21-43_944702_{pid}" / "logs").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for day, pid in (("21", gone.pid), ("22", os.getpid()), ("23", gone.pid)):
+        session = tmp_path / f"session_2026-11-{day}_18-21-43_944702_{pid}"
+        (session / "logs").mkdir(parents=True)
+        if day != "23":
+            for path in (session / "logs", session):
+                os.utime(path, (two_days_ago, two_days_ago))
     (tmp_path / "session_latest").symlink_to(tmp_path)
     (tmp_path / "kept").mkdir()
     clear_dead_sessions(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["kept", f"session_2026-11-23_18-21-43_944702_{os.getpid()}", "session_latest"]
+    # One driver is alive; the other session is so new that its driver may live on another host.
+    assert left == [
+        "kept",
+        f"session_2026-11-22_18-21-43_944702_{os.getpid()}",
+        f"session_2026-11-23_18-21-43_944702_{gone.pid}",
+        "session_latest",
+    ]

@@ -20,6 +20,7 @@ from golongrl.pipeline.training.metrics import Step, read_steps
 POLL_SECONDS = 0.5
 END_SECONDS = 10.0
 FULL_DISK_BYTES = 1 << 20
+DEAD_SESSION_SECONDS = 24 * 3600.0
 RUN_VARIABLE = "GOLONGRL_RUN_FOLDER"
 """Marks every process of a run, so that those that outlive a crash can be found."""
 
@@ -177,11 +178,15 @@ def _is_running(process: Any) -> bool:
 def clear_dead_sessions(folder: Path) -> None:
     """Remove the files of local Ray clusters whose driver is gone; Ray itself keeps them for ever.
 
-    A session folder is named session_DATE_TIME_MICROSECONDS_PID after its driver.
+    A session folder is named session_DATE_TIME_MICROSECONDS_PID after its driver. Where hosts or containers share the
+    folder, the driver may live where its process cannot be seen, so recent sessions stay.
     """
     import psutil
 
     for session in folder.glob("session_*_*_*_*"):
         pid = session.name.rpartition("_")[2]
-        if pid.isdigit() and not session.is_symlink() and not psutil.pid_exists(int(pid)):
+        if session.is_symlink() or not pid.isdigit() or psutil.pid_exists(int(pid)):
+            continue
+        touched = max((path.stat().st_mtime for path in (session, *session.glob("*"))), default=0.0)
+        if time.time() - touched > DEAD_SESSION_SECONDS:
             shutil.rmtree(session, ignore_errors=True)

@@ -144,6 +144,9 @@ def _rollout(config: TrainConfig) -> dict[str, Any]:
         f"{rollout}.val_kwargs.temperature": 0.6,
         f"{rollout}.val_kwargs.top_p": 0.95,
         f"{rollout}.val_kwargs.do_sample": True,
+        # Both mean no limit. The transformers engine names its random streams after the settings, so validation takes
+        # no numbers from training even where all other settings agree.
+        f"{rollout}.val_kwargs.top_k": 0 if config.rollout == "transformers" else -1,
     }
     if config.rollout == "sglang":
         values[f"+{rollout}.engine_kwargs.sglang.context_length"] = config.longest

@@ -97,6 +97,7 @@ class TransformersServer:
         self.waiting: list[Request] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.lends_memory = settings.device != "cpu" and settings.free_cache
         self.awake = True
         self.model_free = asyncio.Condition()
         self.worker: asyncio.Task | None = None
@@ -203,7 +204,7 @@ class TransformersServer:
         await self._move(self.settings.device, awake=True)
 
     async def _move(self, device: str, *, awake: bool) -> None:
-        if self.settings.device == "cpu" or not self.settings.free_cache:
+        if not self.lends_memory:
             return
         async with self.model_free:
             self.model.to(device)
