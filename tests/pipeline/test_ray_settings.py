@@ -3,13 +3,14 @@
 import inspect
 import os
 import shlex
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 import ray
 
-from golongrl.core.errors import ConfigError
+from golongrl.core.errors import ConfigError, ServerError
 from golongrl.pipeline.training import ray_settings, verl_overrides, verl_tree
 from golongrl.pipeline.training.config import TrainConfig
 
@@ -115,6 +116,26 @@ def test_a_long_cache_path_is_not_given_to_ray(monkeypatch):
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("GOLONGRL_HOME", "/tmp/" + "x" * 40)
     assert "RAY_TMPDIR" not in ray_settings.environment(settings(), OUT)
+
+
+def test_an_address_at_which_something_listens_passes():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ray_settings.check_address(f"127.0.0.1:{server.getsockname()[1]}")
+    for address in (None, "auto", "local"):
+        ray_settings.check_address(address)
+
+
+def test_an_address_at_which_nothing_listens_is_refused_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ServerError, match=rf"no Ray cluster answers at 127\.0\.0\.1:{port}.*ray start --head"):
+        ray_settings.check_address(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:gcs"])
+def test_an_address_without_host_or_port_is_refused(address):
+    with pytest.raises(ConfigError, match="neither 'auto' nor HOST:PORT"):
+        ray_settings.check_address(address)
 
 
 def node(gpus: int, cpus: int, alive: bool = True) -> dict:

@@ -62,7 +62,9 @@ def train(
     out = out.absolute()
     files = ((config.data, planned.config.data), (config.val_data, planned.config.val_data))
     inputs = {given: file_sha256(real) for given, real in files if given and real}
-    run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh)
+    # The same run may be taken up on another cluster.
+    settings = config.model_dump(exclude={"ray_address"})
+    run = open_run(out, settings, command="train", inputs=inputs, fresh=fresh)
     with only_writer(out, "train"):
         started = time.monotonic()
         resumed_from = latest_checkpoint(out)[0]

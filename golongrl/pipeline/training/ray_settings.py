@@ -1,8 +1,9 @@
-"""What Ray is told: a cluster of its own on this machine, or a running one to join. Pure functions, no ray import."""
+"""What Ray is told: a cluster of its own on this machine, or a running one to join. Imports no ray."""
 
 import os
 import secrets
 import shlex
+import socket
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.cache import cache_folder
-from golongrl.core.errors import ConfigError
+from golongrl.core.errors import ConfigError, ServerError
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.supervise import RUN_VARIABLE
 
@@ -21,6 +22,11 @@ INIT = "ray_kwargs.ray_init"
 
 LOCAL_CPUS = 16
 """CPUs that a Ray cluster of our own claims to have: verl's processes ask for more than a laptop has and use few."""
+
+CONNECT_SECONDS = 3.0
+
+OTHER_CPUS = 8
+"""CPUs that its other actors ask for together."""
 
 CPUS_PER_GPU = 3
 """CPUs that verl reserves beside each GPU (its ResourcePoolManager.max_colocate_count)."""
@@ -57,7 +63,7 @@ def _local(config: TrainConfig) -> dict[str, Any]:
         values |= {
             # Ray schedules training processes on "GPU" slots; on a CPU these are only counted.
             f"+{INIT}.num_gpus": config.gpus_per_node,
-            f"{INIT}.num_cpus": LOCAL_CPUS,
+            f"{INIT}.num_cpus": max(LOCAL_CPUS, CPUS_PER_GPU * config.gpus_per_node + OTHER_CPUS),
             f"+{INIT}.include_dashboard": False,
         }
     return values
@@ -117,6 +123,22 @@ def _private_ray() -> dict[str, str]:
     if "RAY_TMPDIR" not in os.environ and len(folder) <= 36:
         values["RAY_TMPDIR"] = folder
     return values
+
+
+def check_address(address: str | None) -> None:
+    """ServerError where nothing listens at HOST:PORT, on which Ray itself goes on knocking for minutes."""
+    if address in (None, "auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"ray_address = {address!r} is neither 'auto' nor HOST:PORT; Ray's port is 6379 by default")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ServerError(
+            f"no Ray cluster answers at {address} ({error}); start its head with `ray start --head`, see `ray "
+            "status` there, or use --ray-address auto on one of its nodes"
+        ) from error
 
 
 def check_nodes(found: Iterable[Mapping[str, Any]], nodes: int, gpus_per_node: int) -> None:

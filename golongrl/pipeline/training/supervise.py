@@ -27,6 +27,7 @@ RUN_VARIABLE = "GOLONGRL_RUN_FOLDER"
 # What verl and Ray print when a phase begins; the newest match names the phase.
 PHASES = {
     b"Started a local Ray instance": "starting workers",
+    b"Connected to Ray cluster": "starting workers",
     b"init_model": "loading the model",
     b"Training Progress": "training",
 }

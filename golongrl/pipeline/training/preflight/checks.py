@@ -28,6 +28,7 @@ from golongrl.pipeline.training.preflight import data as data_check
 from golongrl.pipeline.training.preflight import machine, versions
 from golongrl.pipeline.training.preflight import output as output_check
 from golongrl.pipeline.training.preflight.data import DataFacts
+from golongrl.pipeline.training.ray_settings import check_address
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def check(config: TrainConfig, out: Path | None = None, *, planning: bool = Fals
     steps = config.steps or config.epochs * (prompts // config.prompts_per_batch)
     gpus = machine.gpus() if config.device == "cuda" else []
     here(lambda: check_gpus(config, gpus))
+    here(lambda: check_address(config.ray_address))
     memory = None if shape is None else report(shape, config, cards(config, gpus))
     if shape is None or memory is None:
         warnings.append(
@@ -162,17 +164,19 @@ def check_context(config: TrainConfig, context: int | None, described: dict[str,
 
 
 def check_gpus(config: TrainConfig, found: list[machine.Gpu]) -> None:
-    """ConfigError when this machine has fewer GPUs than a run without a cluster asks for.
+    """ConfigError when a run without a cluster asks for more GPUs than this machine has, or for more machines.
 
     Those of a cluster are counted once it is joined.
     """
-    if config.device != "cuda" or config.ray_address is not None:
+    if config.ray_address is not None:
         return
     if config.nodes > 1:
         raise ConfigError(
             f"nodes = {config.nodes} needs a Ray cluster to join; start one and set ray_address = 'auto', or set "
             "nodes = 1"
         )
+    if config.device != "cuda":
+        return
     if not found:
         raise ConfigError(
             f"gpus_per_node = {config.gpus_per_node} with device = 'cuda', and nvidia-smi finds no GPU here; join a "

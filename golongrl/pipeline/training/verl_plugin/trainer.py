@@ -26,6 +26,7 @@ from golongrl.core import tasks
 from golongrl.core.advantages import TaskStats
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.store import Journal, write_json
+from golongrl.pipeline.training.ray_settings import check_nodes
 from golongrl.pipeline.training.verl_plugin.estimator import CONTEXT, BatchContext
 from golongrl.pipeline.training.verl_plugin.row_metrics import row_metrics
 from golongrl.pipeline.training.verl_plugin.task_loss import clip_shares, ppo_loss_with_clip_counts
@@ -261,6 +262,7 @@ class GolongTaskRunner(TaskRunnerV1.__ray_metadata__.modified_class):  # type: i
 
     def run(self, config: Any) -> None:
         """Run training; called by verl in a Ray actor."""
+        check_nodes(ray.nodes(), config.trainer.nnodes, config.trainer.n_gpus_per_node)
         # The name stays "sync": verl compares it in many places, and any other name switches to asynchronous paths.
         trainer_base.TRAINER_REGISTRY["sync"] = GolongTrainer
         super().run(config)
