@@ -34,7 +34,7 @@ RAY_NODE = ("--num-gpus", "1", "--num-cpus", "8", "--object-store-memory", "2000
 TRAIN = (
     *(sys.executable, "-m", "golongrl.cli.app", "train", "--preset", "cpu-smoke", "--json"),
     *("--model", "model", "--data", "train.parquet", "--out", "run", "--steps", str(STEPS)),
-    *("--nodes", "2", "--gpus-per-node", "1", "--set", "rollouts_per_prompt=4"),
+    *("--nodes", "2", "--gpus-per-node", "1", "--set", "rollouts_per_prompt=4", "--algo", "grpo"),
 )
 
 

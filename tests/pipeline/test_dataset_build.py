@@ -17,6 +17,7 @@ from golongrl.core.records import read_records
 from golongrl.core.store import file_sha256, read_jsonl
 from golongrl.core.tokens import ApproxTokenizer
 from golongrl.pipeline.dataset.build import build, plan
+from golongrl.pipeline.dataset.project import write_project_file
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.rewards import gold_response, score_response
 
@@ -274,3 +275,13 @@ def test_chinese_documents_get_chinese_questions(corpus, work):
 def test_impossible_settings_are_refused(corpus, changes, words):
     with pytest.raises(ConfigError, match=words):
         settings(corpus, **changes)
+
+
+@pytest.mark.parametrize(("context", "response"), [(8192, 8192 - 2048), (4096, 2048), (40960, None), (2048, None)])
+def test_the_project_file_leaves_the_response_what_the_model_can_take(tmp_path, monkeypatch, context, response):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(f'{{"max_position_embeddings": {context}}}')
+    write_project_file(tmp_path / "train.parquet", None, "model", records=40, longest=2048)
+    train = tomllib.loads((tmp_path / "golongrl.toml").read_text())["train"]
+    assert train.get("max_response_tokens") == response

@@ -7,6 +7,9 @@ from golongrl.core.config import PROJECT_FILE
 from golongrl.core.store import write_text
 from golongrl.core.tokens import APPROX
 
+RECIPE_RESPONSE = 16_384
+"""Tokens of a response in the recipe, which training takes where nothing else is said."""
+
 
 def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records: int, longest: int) -> str:
     """Write golongrl.toml unless there is one; returns a line saying what was done.
@@ -29,6 +32,9 @@ def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records
     else:
         lines.append(f"model = {_quoted(_model(tokenizer))}")
     lines.append(f"max_prompt_tokens = {longest}")
+    response = _response(tokenizer, longest)
+    if response is not None:
+        lines.append(f"max_response_tokens = {response}")
     lines.append(f"prompts_per_batch = {_batch(records)}")
     write_text(path, "\n".join(lines) + "\n")
     model = " --model FOLDER" if tokenizer == APPROX else ""
@@ -38,6 +44,17 @@ def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records
 def _batch(records: int) -> int:
     """The largest power of two that is at most a quarter of the records and at most the recipe's 128."""
     return min(128, 1 << max(0, (records // 4).bit_length() - 1))
+
+
+def _response(tokenizer: str, longest: int) -> int | None:
+    """Tokens that the model's context leaves for a response, where that is less than the recipe's; None elsewhere."""
+    config = Path(_model(tokenizer)) / "config.json"
+    if not config.is_file():
+        return None
+    context = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+    if not isinstance(context, int) or longest >= context:
+        return None
+    return context - longest if context - longest < RECIPE_RESPONSE else None
 
 
 def _relative(path: Path) -> str:
