@@ -1,6 +1,7 @@
 """`golongrl train`."""
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,7 @@ def train(
     from golongrl.cli import console
     from golongrl.core.config import command_table, parse_set
     from golongrl.pipeline.training.launch import train as run
-    from golongrl.pipeline.training.plan import plan, submit_command
+    from golongrl.pipeline.training.plan import plan, start_command, submit_command
     from golongrl.pipeline.training.resolve import resolve
 
     table, where = command_table("train", config)
@@ -77,7 +78,7 @@ def train(
     folder = out or Path("runs") / "train" / resolved.algo
     if dry_run:
         planned = plan(resolved, folder, skip_gate=skip_gate, elsewhere=True)
-        submit = submit_command(sys.argv[2:])
+        start, submit = start_command(sys.argv[2:]), submit_command(sys.argv[2:])
         if json_:
             console.print_json(
                 {
@@ -87,12 +88,12 @@ def train(
                     "warnings": planned.facts.warnings,
                     "verl": planned.verl,
                     "differences": [asdict(difference) for difference in planned.differences],
-                    "command": planned.command,
+                    "command": start,
                     "submit": submit,
                 }
             )
             return
-        show_plan(planned, submit)
+        show_plan(planned, shlex.join(start), submit)
         return
 
     def on_step(step) -> None:
@@ -157,10 +158,8 @@ def proven(proof) -> str:
     return f"{text}; loads, and answers {proof.text!r}" if proof.loaded else text
 
 
-def show_plan(planned, submit: str) -> None:
+def show_plan(planned, start: str, submit: str) -> None:
     """Batch algebra, data and what changes against verl's defaults for people; verl's overrides on stdout."""
-    import shlex
-
     from golongrl.cli import console
     from golongrl.pipeline.training.verl_overrides import overrides
 
@@ -178,8 +177,8 @@ def show_plan(planned, submit: str) -> None:
         print(line)
     for warning in planned.facts.warnings:
         console.say(f"WARNING: {warning}")
-    console.say("starts:  " + shlex.join(planned.command))
-    console.say("or on a Ray cluster: " + submit)
+    console.say("start it: " + start)
+    console.say("on a Ray cluster, from outside: " + submit)
 
 
 def shown(value: object) -> str:

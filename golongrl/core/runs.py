@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,12 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """ "key: old -> new" for every key whose value differs."""
     keys = sorted(set(old) | set(new))
     return [f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]
+
+
+def is_finished(folder: str | Path) -> bool:
+    """Whether a folder holds a run that was completed."""
+    manifest = Path(folder) / "manifest.json"
+    return manifest.exists() and _read_object(manifest).get("finished") is not None
 
 
 class Run:
@@ -118,29 +124,35 @@ def open_run(
     command: str,
     inputs: Mapping[str, str] | None = None,
     fresh: bool = False,
+    free: Collection[str] = (),
 ) -> Run:
     """Create a run folder or resume the run in it.
 
     `config` is the resolved configuration (JSON types); `inputs` maps input paths to their sha256. A folder that
     holds a run with another configuration or other inputs is refused with the differing keys; `fresh` moves its
-    content to a sibling `NAME.old-N` first, so nothing is deleted.
+    content to a sibling `NAME.old-N` first, so nothing is deleted; RunConflictError while a process writes there.
+    Keys in `free` change no result and may differ; the newest values are recorded.
     """
     root = Path(folder)
     if root.exists() and not root.is_dir():
         raise RunConflictError(f"--out {root} is a file; choose a folder")
     if fresh and root.exists() and any(root.iterdir()):
-        set_aside(root)
+        with only_writer(root, command):
+            set_aside(root)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": dict(inputs or {})}
     config_path = root / "config.json"
     if config_path.exists():
-        changed = differing_keys(_read_object(config_path), resolved)
+        before = _read_object(config_path)
+        changed = [change for change in differing_keys(before, resolved) if change.partition(":")[0] not in free]
         if changed:
             raise RunConflictError(
                 f"{root} holds a run with other settings ({'; '.join(changed)}); "
                 "choose another --out, or pass --fresh to set the old run aside"
             )
+        if before != resolved:
+            write_json(config_path, resolved)
     else:
         write_json(config_path, resolved)
     manifest_path = root / "manifest.json"

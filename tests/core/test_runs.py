@@ -7,7 +7,15 @@ import sys
 import pytest
 
 from golongrl.core.errors import DataError, RunConflictError, StorageError
-from golongrl.core.runs import differing_keys, git_sha, only_writer, open_run, package_versions, set_aside
+from golongrl.core.runs import (
+    differing_keys,
+    git_sha,
+    is_finished,
+    only_writer,
+    open_run,
+    package_versions,
+    set_aside,
+)
 
 CONFIG = {"algo": "tmn", "lengths": (1, 2), "seed": 0}
 
@@ -178,3 +186,28 @@ def test_a_lock_that_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"), only_writer(tmp_path / "file", "eval"):
         pass
+
+
+def test_keys_that_change_no_result_may_differ_and_are_recorded(tmp_path):
+    open_run(tmp_path / "run", {"seed": 1, "save_every": 5}, command="train")
+    run = open_run(tmp_path / "run", {"seed": 1, "save_every": 9}, command="train", free=("save_every",))
+    assert run.resumed
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["save_every"] == 9
+    with pytest.raises(RunConflictError, match="seed: 1 -> 2"):
+        open_run(tmp_path / "run", {"seed": 2, "save_every": 3}, command="train", free=("save_every",))
+
+
+def test_a_run_in_use_is_not_set_aside(tmp_path):
+    open_run(tmp_path / "run", {"seed": 1}, command="train")
+    with only_writer(tmp_path / "run", "train"), pytest.raises(RunConflictError, match="another golongrl train"):
+        open_run(tmp_path / "run", {"seed": 2}, command="train", fresh=True)
+    assert open_run(tmp_path / "run", {"seed": 2}, command="train", fresh=True).resumed is False
+    assert (tmp_path / "run.old-1" / "config.json").exists()
+
+
+def test_a_finished_run_is_told(tmp_path):
+    assert not is_finished(tmp_path / "run")
+    run = open_run(tmp_path / "run", {}, command="train")
+    assert not is_finished(tmp_path / "run")
+    run.finish()
+    assert is_finished(tmp_path / "run")

@@ -110,6 +110,7 @@ def test_validation_tells_tasks_apart(killed_and_resumed):
 def test_it_goes_on_from_the_last_checkpoint(killed_and_resumed):
     run, killed_at, checkpoint_step, result = killed_and_resumed
     assert KILL_AFTER <= killed_at < STEPS
+    assert checkpoint_step < COMPARED  # else the comparison with the undisturbed run would prove nothing
     assert checkpoint_step == killed_at // SAVE_EVERY * SAVE_EVERY or checkpoint_step == killed_at - SAVE_EVERY
     assert result["resumed_from"] == checkpoint_step > 0
     assert [step.step for step in read_steps(run)] == list(range(1, STEPS + 1))

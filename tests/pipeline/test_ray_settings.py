@@ -39,13 +39,25 @@ def test_without_an_address_a_cluster_of_its_own_is_started():
     }
 
 
-def test_on_gpus_ray_counts_what_the_machine_has():
+def test_on_gpus_ray_has_the_cpus_that_verl_and_its_queue_ask_for(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
     given = init_arguments(settings(device="cuda", gpus_per_node=8))
     assert given == {
         "address": "local",
-        "num_cpus": None,
+        "num_cpus": 3 * 8 + 9,
         "runtime_env": {"py_executable": shlex.quote(sys.executable)},
     }
+
+
+def test_a_machine_with_more_cpus_offers_them(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 96)
+    assert init_arguments(settings(device="cuda", gpus_per_node=8))["num_cpus"] == 96
+
+
+def test_the_queue_keeps_off_a_head_without_gpus():
+    key = "+transfer_queue.backend.SimpleStorage.required_node_resource"
+    assert ray_settings.ray_init(settings(device="cuda", ray_address="auto", nodes=2), OUT)[key] == "GPU"
+    assert key not in ray_settings.ray_init(settings(device="cuda"), OUT)
 
 
 def test_a_running_cluster_is_told_nothing_about_its_nodes():

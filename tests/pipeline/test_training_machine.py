@@ -162,6 +162,15 @@ def test_a_full_disk_is_told_before_the_first_checkpoint(tmp_path):
         output_check.check_out(tmp_path / "run", keeps, int(free / 2.5), steps=20)
 
 
+def test_checkpoints_that_are_there_need_no_more_room(tmp_path):
+    free = machine.free_disk(tmp_path)
+    config = settings(save_every=5)
+    for step in range(5, 36, 5):
+        (tmp_path / "run" / "checkpoints" / f"global_step_{step}").mkdir(parents=True)
+    # The eighth of eight is missing, and there is room for one.
+    assert output_check.check_out(tmp_path / "run", config, int(free / 1.5), steps=40) == []
+
+
 def test_a_folder_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(StorageError, match=r"cannot write to /proc.*choose another --out"):
         output_check.check_out(Path("/proc/golongrl/run"), settings(), None, steps=1)

@@ -92,6 +92,29 @@ def test_a_preset_of_the_table_lies_below_it_and_one_of_the_command_line_above()
     assert resolve(table, {}, {"preset": "cpu-smoke", "steps": 7}, "test").steps == 7
 
 
+def test_a_preset_keeps_its_verl_settings_beside_those_of_the_table():
+    offload = "actor_rollout_ref.actor.fsdp_config.offload_policy"
+    table = {"preset": "gpu-1x", "verl": {"trainer": {"balance_batch": False}}}
+    config = resolve(table, {"verl.data.shuffle": False}, GIVEN, "test")
+    assert config.verl == {offload: True, "trainer.balance_batch": False, "data.shuffle": False}
+
+
+def test_a_preset_of_the_command_line_takes_the_place_of_the_tables():
+    config = resolve({"preset": "gpu-1x"}, {}, {"preset": "cpu-smoke"}, "test")
+    assert (config.offload, config.sampling, config.verl) == (False, "shuffle", {})
+    assert resolve({"preset": "qwen3-4b"}, {}, {"preset": "gpu-1x", **GIVEN}, "test").tensor_parallel == 1
+
+
+def test_padded_rows_on_a_gpu_go_through_one_at_a_time(model, tmp_path):
+    config = resolve({}, {}, {"preset": "gpu-1x", "model": model, "data": "d"}, "test")
+    tree = composed(config, tmp_path)
+    actor, rollout = tree.actor_rollout_ref.actor, tree.actor_rollout_ref.rollout
+    assert (actor.use_dynamic_bsz, actor.ppo_micro_batch_size_per_gpu) == (False, 1)
+    assert (rollout.log_prob_use_dynamic_bsz, rollout.log_prob_micro_batch_size_per_gpu) == (False, 1)
+    packed = resolve({}, {"attention": "flash_attention_2"}, {"preset": "gpu-1x", **GIVEN}, "test")
+    assert not packed.one_at_a_time
+
+
 def test_the_smoke_records_are_valid(tmp_path):
     assert write_parquet(tmp_path / "smoke.parquet", smoke_records()) == 12
     assert {record.metric for record in smoke_records()} == {"em", "f1", "rouge_l"}

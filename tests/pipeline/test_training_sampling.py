@@ -137,6 +137,8 @@ def test_a_hopeless_step_says_what_the_prompts_earn_and_what_to_do():
     assert "63 earn 0" in zeros
     assert "every rollout earns 0" in zeros
     assert "golongrl verify-rewards" in zeros
+    failed = hopeless(3, 64, 1, 4, Counter({0.0: 60}), failed=3)
+    assert "60 earn 0, 3 failed, see train.log" in failed
     mixed = hopeless(3, 64, 1, 4, Counter({0.0: 40, 1.0: 20, math.nan: 3}))
     assert "40 earn 0, 20 earn 1, 3 cannot be scored" in mixed
     assert "filter_groups = false" in mixed

@@ -51,6 +51,28 @@ def test_a_resumed_run_shows_only_new_steps_and_replaces_old_rows(tmp_path):
     assert [row.rewards["em"] for row in read_steps(tmp_path)] == [0.1, 0.8, 0.9]
 
 
+def test_a_row_torn_by_a_crash_does_not_stop_the_resumed_run(tmp_path):
+    follow(tmp_path, "step(1, 0.1)")
+    with open(tmp_path / "metrics.jsonl", "a") as handle:
+        handle.write('{"key": "step-2", "st')
+    # The journal cuts the torn row off before it writes, as here.
+    cut = "path = " + repr(str(tmp_path / "metrics.jsonl")) + "; data = open(path, 'rb').read()\n"
+    cut += "open(path, 'wb').write(data[: data.rfind(b'\\n') + 1])\ntime.sleep(1)\nstep(2, 0.25)"
+    assert [row.step for row in follow(tmp_path, cut, resumed_from=1)] == [2]
+
+
+def test_what_was_known_at_a_checkpoint_counts_until_the_whole_row_is_there(tmp_path):
+    def write(**row):
+        with open(tmp_path / "metrics.jsonl", "a") as handle:
+            handle.write(json.dumps(row) + "\n")
+
+    write(key="step-1/partial", step=1, partial=True, metrics={"task/em/reward": 0.5})
+    assert [row.metrics for row in read_steps(tmp_path)] == [{"task/em/reward": 0.5}]
+    assert read_steps(tmp_path, finished=True) == []
+    write(key="step-1", step=1, metrics={"task/em/reward": 0.5, "timing_s/step": 2.0})
+    assert [row.seconds for row in read_steps(tmp_path)] == [2.0]
+
+
 def test_a_torn_last_row_is_left_out(tmp_path):
     follow(tmp_path, "step(1, 0.1)")
     with open(tmp_path / "metrics.jsonl", "a") as handle:

@@ -95,6 +95,21 @@ def test_what_is_known_to_fail_is_refused_with_what_to_do(engine, setting, value
         known_limits.check_limits(tree, "test")
 
 
+def test_settings_with_a_key_of_golongrls_own_are_sent_there():
+    with pytest.raises(ConfigError, match=r"verl\.data\.train_batch_size follows .* set prompts_per_batch instead"):
+        known_limits.check_own_keys({"trainer.balance_batch": False, "data.train_batch_size": 3}, "test")
+    known = verl_tree.defaults(PPO)
+    for path in known_limits.OWN_KEYS:
+        assert path in known, path
+
+
+@pytest.mark.parametrize(
+    "path", ["actor_rollout_ref.rollout.pipeline_model_parallel_size", "actor_rollout_ref.model.lora_rank"]
+)
+def test_a_setting_that_is_null_is_no_limit(path):
+    known_limits.check_limits({"actor_rollout_ref.rollout.name": "sglang", path: None}, "test")
+
+
 def test_what_works_is_not_refused():
     known_limits.check_limits({"actor_rollout_ref.rollout.name": "vllm", "actor_rollout_ref.model.lora_rank": 8}, "t")
     merged = {"actor_rollout_ref.model.lora_rank": 8, "actor_rollout_ref.model.lora.merge": True}

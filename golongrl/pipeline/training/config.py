@@ -171,6 +171,8 @@ class TrainConfig(Config):
                 "surplus = 'carry' trains on rollouts of the previous policy, which icepop = true corrects; set it, "
                 "or set surplus = 'drop'"
             )
+        if self.task_stats == "ema" and self.algo == "qwenlong":
+            raise ValueError("task_stats = 'ema' is for tmn and tmn-reweight; with qwenlong set task_stats = 'batch'")
         if self.sampling_temperature is not None and self.sampling == "shuffle":
             raise ValueError("sampling_temperature needs sampling = 'balanced'")
         if self.icepop_low >= self.icepop_high:
@@ -185,6 +187,13 @@ class TrainConfig(Config):
     def longest(self) -> int:
         """Tokens of the longest sequence, prompt and response."""
         return self.max_prompt_tokens + self.max_response_tokens
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Micro batches of one sequence: verl fills a micro batch by real tokens and then pads every row to the
+        longest, which on a GPU would hold many times what the budget says."""
+        padded = self.engine == "fsdp" and self.attention == "sdpa"
+        return padded and self.device == "cuda" and self.micro_batch_tokens is None
 
     @property
     def data_parallel(self) -> int:

@@ -43,7 +43,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "actor_rollout_ref.rollout.pipeline_model_parallel_size",
         ANY,
-        lambda value: value > 1,
+        lambda value: (value or 0) > 1,
         "verl has no pipeline-parallel rollouts",
         "raise rollout_tensor_parallel",
     ),
@@ -68,11 +68,25 @@ LIMITS: tuple[Limit, ...] = (
         "the advantages come from golongrl",
         "choose one with algo",
     ),
+    Limit(
+        "actor_rollout_ref.actor.checkpoint.async_save",
+        ANY,
+        _set,
+        "a checkpoint that is still being written is not named as the latest, so the run would end without one",
+        "leave it off",
+    ),
+    Limit(
+        "algorithm.rollout_correction.bypass_mode",
+        ANY,
+        _set,
+        "it leaves out the trainer's own log-probabilities, which IcePop and the metrics per task compare with",
+        "leave it off",
+    ),
     *(
         Limit(
             path,
             ("sglang",),
-            lambda value: value > 0,
+            lambda value: (value or 0) > 0,
             "verl sends LoRA adapters to SGLang under a field name that SGLang 0.5.14 does not have",
             "train all weights, set verl.actor_rollout_ref.model.lora.merge = true, or use rollout = 'vllm'",
         )
@@ -123,6 +137,41 @@ LIMITS: tuple[Limit, ...] = (
         for name in ("rope_scaling", "rope_parameters")
     ),
 )
+
+
+OWN_KEYS: dict[str, str] = {
+    "algorithm.adv_estimator": "algo",
+    "algorithm.filter_groups.enable": "filter_groups",
+    "algorithm.filter_groups.metric": "filter_metric",
+    "algorithm.filter_groups.max_inflight_gen_batches": "inflight_batches",
+    "algorithm.filter_groups.max_num_gen_batches": "max_generated_batches",
+    "actor_rollout_ref.model.path": "model",
+    "actor_rollout_ref.rollout.n": "rollouts_per_prompt",
+    "actor_rollout_ref.rollout.name": "rollout",
+    "data.train_files": "data",
+    "data.val_files": "val_data",
+    "data.train_batch_size": "prompts_per_batch",
+    "data.gen_batch_size": "prompts_per_batch",
+    "data.max_prompt_length": "max_prompt_tokens",
+    "data.max_response_length": "max_response_tokens",
+    "trainer.total_epochs": "epochs",
+    "trainer.total_training_steps": "steps",
+    "trainer.save_freq": "save_every",
+    "trainer.max_actor_ckpt_to_keep": "keep_checkpoints",
+    "trainer.default_local_dir": "--out",
+    "trainer.resume_mode": "--resume or --fresh",
+    "trainer.v1.sampler.custom_sampler.path": "filter_groups and surplus",
+    "trainer.v1.sampler.custom_sampler.name": "filter_groups and surplus",
+    "trainer.v1.sampler.sync_refill_failed_groups": "filter_groups",
+}
+"""Settings of verl that golongrl derives more than one thing from: they are set by golongrl's own key."""
+
+
+def check_own_keys(passed: Mapping[str, Any], where: str) -> None:
+    """ConfigError for a setting that is passed to verl although golongrl has a key for it and depends on it."""
+    for path in passed:
+        if path in OWN_KEYS:
+            raise ConfigError(f"{where}: verl.{path} follows from a key of golongrl's; set {OWN_KEYS[path]} instead")
 
 
 def check_limits(tree: Mapping[str, Any], where: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.rope import write_yarn
-from golongrl.core.runs import only_writer, open_run
+from golongrl.core.runs import is_finished, only_writer, open_run
 from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import ray_settings, verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
@@ -17,6 +17,12 @@ from golongrl.pipeline.training.model.prove import Proof, prove
 from golongrl.pipeline.training.plan import Plan, plan
 from golongrl.pipeline.training.report import write_report
 from golongrl.pipeline.training.supervise import run_worker
+
+CHANGES_NO_RESULT = (
+    *("ray_address", "loggers", "dump_rollouts", "save_every", "keep_checkpoints", "prove", "rollout_memory"),
+    *("inflight_batches", "max_generated_batches", "max_no_signal_steps"),
+)
+"""Keys with which a run may be taken up again at another value."""
 
 WINDOW = 5
 """Steps that are averaged at each end of a run, so that one lucky batch is not a result."""
@@ -57,14 +63,15 @@ def train(
     last step. Raises CheckFailedError when the training process fails or the trained model is not proven,
     StorageError when the disk is full, RunConflictError when `out` holds another run or is in use.
     """
-    planned = plan(config, out, skip_gate=skip_gate)
-    (on_plan or _ignore)(planned)
+    # A finished run only has its results read, for which this machine needs nothing.
+    finished = not fresh and is_finished(out)
+    planned = plan(config, out, skip_gate=skip_gate or finished, elsewhere=finished)
+    if not finished:
+        (on_plan or _ignore)(planned)
     out = out.absolute()
     files = ((config.data, planned.config.data), (config.val_data, planned.config.val_data))
     inputs = {given: file_sha256(real) for given, real in files if given and real}
-    # The same run may be taken up on another cluster.
-    settings = config.model_dump(exclude={"ray_address"})
-    run = open_run(out, settings, command="train", inputs=inputs, fresh=fresh)
+    run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh, free=CHANGES_NO_RESULT)
     with only_writer(out, "train"):
         started = time.monotonic()
         resumed_from = latest_checkpoint(out)[0]

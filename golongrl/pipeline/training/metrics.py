@@ -67,15 +67,20 @@ class Step:
         return self.metrics.get("timing_s/step", float("nan"))
 
 
-def read_steps(folder: Path, first_byte: int = 0) -> list[Step]:
-    """Steps in order, from the rows at or after `first_byte`; a torn last line is left out."""
+def read_steps(folder: Path, first_byte: int = 0, *, finished: bool = False) -> list[Step]:
+    """Steps in order, from the rows at or after `first_byte`; a torn last line is left out.
+
+    A checkpoint comes before the rest of its step, so what was known by then has a row of its own, which counts where
+    a crash kept the whole one from being written. `finished` leaves such rows out.
+    """
     path = folder / "metrics.jsonl"
     if not path.exists():
         return []
     rows: dict[int, dict[str, float]] = {}
     for line in path.read_bytes()[first_byte:].split(b"\n")[:-1]:
         row = json.loads(line)
-        rows[row["step"]] = row["metrics"]
+        if not (finished and row.get("partial")):
+            rows[row["step"]] = row["metrics"]
     return [Step(step, rows[step]) for step in sorted(rows)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from golongrl.core.rope import yarn
 from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
 from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.layout import layout
 from golongrl.pipeline.training.memory.report import gib
 from golongrl.pipeline.training.model_shape import model_config, model_folder
 from golongrl.pipeline.training.preflight import checks as preflight
@@ -46,6 +47,7 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: 
     config = config.model_copy(update=smoke_inputs(config.model, config.data))
     name = verl_overrides.config_name(config)
     verl_tree.check_paths(config.verl, name, "configuration")
+    known_limits.check_own_keys(config.verl, "configuration")
     facts = preflight.check(config, out, planning=elsewhere)
     if not skip_gate:
         preflight.gate(config)
@@ -75,29 +77,29 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: 
 
 def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, Any]) -> list[tuple[str, str]]:
     """How prompts become policy updates; `tree` is the composed verl configuration by dotted path."""
-    world = config.nodes * config.gpus_per_node
+    cut = layout(config)
+    world, copies, per_gpu = cut.world, cut.data, cut.tokens
     prompts, rollouts = config.prompts_per_batch, config.prompts_per_batch * config.rollouts_per_prompt
-    copies, per_gpu = config.data_parallel, config.tokens_per_gpu
-    per_copy = per_gpu * config.context_parallel
+    per_copy = per_gpu * cut.context
     mini = tree["actor_rollout_ref.actor.ppo_mini_batch_size"]
     updates = prompts // mini * tree["actor_rollout_ref.actor.ppo_epochs"]
     share = mini * config.rollouts_per_prompt // copies
-    micro = -(-share // max(1, per_copy // config.longest))
+    micro = share if config.one_at_a_time else -(-share // max(1, per_copy // config.longest))
     epoch = facts.prompts // prompts
     steps = f"{facts.steps:,}" if config.steps else f"{config.epochs} x {epoch:,} = {facts.steps:,}"
     size = "of unknown size" if facts.checkpoint_bytes is None else gib(facts.checkpoint_bytes)
     size += f", every {config.save_every} steps and at the end"
     processes = "processes" if config.device == "cpu" else "GPUs"
     rows = [
-        (processes, f"{config.nodes} x {config.gpus_per_node} = {world}"),
+        (processes, f"{world // cut.per_node} x {cut.per_node} = {world}"),
         (
             "training",
-            f"{copies} data-parallel copies of {world // copies} (tensor {config.tensor_parallel} x context "
-            f"{config.context_parallel}), experts over {config.expert_parallel}",
+            f"{copies} data-parallel copies of {world // copies} (tensor {cut.tensor} x pipeline "
+            f"{cut.pipeline} x context {cut.context}), experts over {cut.expert}",
         ),
         (
             "rollout servers",
-            f"{world // config.rollout_tensor_parallel} of {config.rollout_tensor_parallel} ({config.rollout})",
+            f"{world // cut.rollout_tensor} of {cut.rollout_tensor} ({config.rollout})",
         ),
         ("prompts per step", f"{prompts} ({config.sampling})"),
         ("rollouts per step", f"{prompts} x {config.rollouts_per_prompt} = {rollouts}"),
@@ -110,7 +112,9 @@ def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, A
         ),
         (
             "micro batch",
-            f"{per_gpu:,} tokens per GPU x {config.context_parallel} = {per_copy:,} per copy",
+            "one sequence, because rows are padded to the longest"
+            if config.one_at_a_time
+            else f"{per_gpu:,} tokens per GPU x {cut.context} = {per_copy:,} per copy",
         ),
         ("micro batches per update", f"at most {micro}, when every sequence is of full length"),
         ("prompts in the data", f"{facts.prompts:,}, and {facts.too_long:,} left out as too long"),
@@ -125,14 +129,17 @@ def batch_algebra(config: TrainConfig, facts: preflight.Facts, tree: dict[str, A
     return rows
 
 
+def start_command(arguments: Sequence[str]) -> list[str]:
+    """`golongrl train` with these arguments, without those that only show something."""
+    return ["golongrl", "train", *(argument for argument in arguments if argument not in ("--dry-run", "--json"))]
+
+
 def submit_command(arguments: Sequence[str]) -> str:
     """The `ray job submit` line that runs `golongrl train` with these arguments on a cluster's head, from here.
 
     The working folder, and golongrl with its extras, must be the same on every node.
     """
-    drop = {"--dry-run", "--json"}
-    kept = [argument for argument in arguments if argument not in drop]
-    if not any(argument.startswith("--ray-address") for argument in kept):
-        kept += ["--ray-address", "auto"]
-    inner = ["env", "-C", os.getcwd(), "golongrl", "train", *kept]
+    inner = ["env", "-C", os.getcwd(), *start_command(arguments)]
+    if not any(argument.startswith("--ray-address") for argument in arguments):
+        inner += ["--ray-address", "auto"]
     return shlex.join(["ray", "job", "submit", "--address", RAY_DASHBOARD, "--", *inner])

@@ -25,8 +25,8 @@ LOCAL_CPUS = 16
 
 CONNECT_SECONDS = 3.0
 
-OTHER_CPUS = 8
-"""CPUs that its other actors ask for together."""
+OTHER_CPUS = 9
+"""CPUs that TransferQueue's eight storage units and its controller ask for."""
 
 CPUS_PER_GPU = 3
 """CPUs that verl reserves beside each GPU (its ResourcePoolManager.max_colocate_count)."""
@@ -46,10 +46,14 @@ def ray_init(config: TrainConfig, out: Path) -> dict[str, Any]:
             "on the head with --ray-address auto (or HOST:6379), or hand it to the job server with "
             "ray job submit --address URL -- golongrl train --ray-address auto ..."
         )
-    return {
+    values: dict[str, Any] = {
         f"+{INIT}.address": config.ray_address,
         f"+{INIT}.runtime_env.env_vars": worker_environment(config, out),
     }
+    if config.device == "cuda":
+        # TransferQueue pins its storage to nodes in turn, also to a head that offers no CPUs, where it cannot start.
+        values["+transfer_queue.backend.SimpleStorage.required_node_resource"] = "GPU"
+    return values
 
 
 def _local(config: TrainConfig) -> dict[str, Any]:
@@ -59,11 +63,13 @@ def _local(config: TrainConfig) -> dict[str, Any]:
         # Ray puts the interpreter into a shell command as it is, which breaks where its path has a space.
         f"{INIT}.runtime_env.py_executable": shlex.quote(sys.executable),
     }
+    needed = CPUS_PER_GPU * config.gpus_per_node + OTHER_CPUS
+    # Ray waits for ever for CPUs that a machine does not have, and verl's processes use few of those they ask for.
+    values[f"{INIT}.num_cpus"] = max(os.cpu_count() or 1, LOCAL_CPUS if config.device == "cpu" else 0, needed)
     if config.device == "cpu":
         values |= {
             # Ray schedules training processes on "GPU" slots; on a CPU these are only counted.
             f"+{INIT}.num_gpus": config.gpus_per_node,
-            f"{INIT}.num_cpus": max(LOCAL_CPUS, CPUS_PER_GPU * config.gpus_per_node + OTHER_CPUS),
             f"+{INIT}.include_dashboard": False,
         }
     return values

@@ -20,15 +20,21 @@ def resolve(
     """A checked TrainConfig from a preset, a TOML table, `--set` values and flags, in rising order.
 
     A preset that the table names (`preset = "NAME"`) is what the table builds on; one that is named on the command
-    line wins over the table. `--set verl.PATH=VALUE` goes to verl as it is.
+    line takes its place and wins over the table. `--set verl.PATH=VALUE` goes to verl as it is.
     Where nothing says which device, a machine without an NVIDIA driver gets the CPU, one process, transformers
     rollouts and no dynamic sampling.
     """
     given = {**overrides, **{key: value for key, value in flags.items() if value is not None}}
-    merged = {**_base(table.get("preset")), **table, **_base(given.get("preset")), **given}
+    named_here = given.get("preset")
+    name = named_here if named_here is not None else table.get("preset")
+    base = {} if name is None else preset(name)
+    layers = [table, base] if named_here is not None else [base, table]
+    merged: dict[str, Any] = {"verl": {}}
+    for layer in (*layers, given):
+        plain = {key: value for key, value in layer.items() if key != "verl" and not key.startswith("verl.")}
+        dotted = {key.removeprefix("verl."): value for key, value in layer.items() if key.startswith("verl.")}
+        merged = {**merged, **plain, "verl": {**merged["verl"], **flatten(layer.get("verl") or {}), **dotted}}
     merged.pop("preset", None)
-    passed = {key.removeprefix("verl."): merged.pop(key) for key in list(merged) if key.startswith("verl.")}
-    merged["verl"] = {**flatten(merged.get("verl") or {}), **passed}
     refuse_unknown_keys(TrainConfig, merged, where)
     missing = [key for key in ("model", "data") if not merged.get(key)]
     if missing:
@@ -46,10 +52,6 @@ def resolve(
         # A CPU generates too slowly, and its models solve too little, to replace every group without signal.
         merged.setdefault("filter_groups", False)
     return build(TrainConfig, merged, where=where)
-
-
-def _base(name: Any) -> dict[str, Any]:
-    return {} if name is None else preset(name)
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -89,12 +89,14 @@ def _follow(
 ) -> None:
     """Report steps until the process ends."""
     shown = resumed_from
-    first_byte = (out / "metrics.jsonl").stat().st_size if (out / "metrics.jsonl").exists() else 0
+    journal = out / "metrics.jsonl"
+    # The row that a crash tore is cut off before the next one is written.
+    first_byte = journal.read_bytes().rfind(b"\n") + 1 if journal.exists() else 0
     last = told = time.monotonic()
     running = True
     while running:
         running = process.poll() is None
-        for step in read_steps(out, first_byte):
+        for step in read_steps(out, first_byte, finished=True):
             if step.step > shown:
                 shown, last = step.step, time.monotonic()
                 on_step(step)

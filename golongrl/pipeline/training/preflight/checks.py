@@ -134,6 +134,12 @@ def check_data(config: TrainConfig, warnings: list[str]) -> DataFacts:
             f"{config.data} has {prompts} prompts of at most {config.max_prompt_tokens} tokens, a batch needs "
             f"{config.prompts_per_batch}; lower prompts_per_batch, raise max_prompt_tokens, or build more data"
         )
+    if config.sampling == "balanced" and len(found.tasks) > config.prompts_per_batch:
+        raise ConfigError(
+            f"sampling = 'balanced' puts every task into every batch, and {config.data} has {len(found.tasks)} tasks "
+            f"for prompts_per_batch = {config.prompts_per_batch}; raise it to at least {len(found.tasks)}, or set "
+            "sampling = 'shuffle'"
+        )
     return found
 
 

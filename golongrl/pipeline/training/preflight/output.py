@@ -47,7 +47,9 @@ def check_out(out: Path, config: TrainConfig, size: int | None, steps: int) -> l
     if not out.exists() or out.is_dir():
         _check_writable(out)
     if size:
-        free, at_once = machine.free_disk(out), checkpoints_at_once(config, steps)
+        free = machine.free_disk(out)
+        # What a run to be resumed has written already takes no more space.
+        at_once = max(1, checkpoints_at_once(config, steps) - len(list(out.glob("checkpoints/global_step_*"))))
         room = free // size
         need = f"a checkpoint takes about {gib(size)} and {gib(free)} are free for --out {out}"
         if room < min(2, at_once):

@@ -43,6 +43,8 @@ class GroupBuffer(ReplayBuffer):
             train_batch_size=own["prompts_per_batch"],
             gen_batch_size=1 if own["metric"] else own["prompts_per_batch"],
             max_inflight_gen_batches=own["inflight_batches"],
+            # Groups none of whose rollouts came back are replaced too.
+            sync_refill_failed_groups=bool(own["metric"]),
             **kwargs,
         )
         self.tolerance: float = own["tolerance"]
@@ -59,6 +61,8 @@ class GroupBuffer(ReplayBuffer):
         self._sync_metadata_from_transfer_queue()
         groups = self.finished_keys["train"]
         if not groups:
+            # A run that was killed while it wrote this checkpoint may have left one.
+            path.unlink(missing_ok=True)
             return
         tags = {key: tag for key, tag in self.partitions["train"].items() if key.split("_")[0] in groups}
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,31 +122,37 @@ class GroupBuffer(ReplayBuffer):
         if partition_id == "val" or self.filter_groups_metric is None:
             return super().sample(global_steps, partition_id, batch_size)
         evicted: Counter = Counter()
+        failed = 0
         told = time.time()
         while True:
             self._sync_metadata_from_transfer_queue()
             reasons = self._terminal_eviction_reasons(global_steps, partition_id)
             evicted.update(reasons[3])
+            failed += len(reasons[2])
             self._evict_terminal_groups(global_steps, partition_id, reasons)
             ready = self._sampleable_terminal_keys(partition_id, reasons)
             running = len(self.pending_keys[partition_id]) + len(self.running_keys[partition_id])
             if len(ready) >= batch_size and not running:
                 break
             wanted = self._wanted(batch_size - len(ready), len(ready), evicted.total())
-            generated = len(ready) + evicted.total() + running
+            generated = len(ready) + evicted.total() + failed + running
             if wanted > running and generated < self.max_generated:
                 self.refill_fn(min(wanted - running, self.max_generated - generated))
                 continue
             if not running:
-                raise CheckFailedError(hopeless(global_steps, generated, len(ready), batch_size, evicted))
+                raise CheckFailedError(hopeless(global_steps, generated, len(ready), batch_size, evicted, failed))
             told = self._wait_for_next_poll(partition_id, told)
         chosen, snapshot, _ = self._select_prompt_uids(partition_id, ready, batch_size)
-        surplus = ready - set(chosen)
-        if not self.carries:
-            self._clear_groups(partition_id, surplus)
+        # At most a batch is carried, so that the next step takes all of it and no rollout gets older than one policy.
+        others = self._select_prompt_uids(partition_id, ready - set(chosen), len(ready))[0]
+        carried = others[:batch_size] if self.carries else []
+        dropped = set(others) - set(carried)
+        self._clear_groups(partition_id, dropped)
         metrics = {
             "training/filter_groups/evicted_samples": evicted.total(),
-            f"training/filter_groups/{'carried' if self.carries else 'dropped'}_samples": len(surplus),
+            "training/filter_groups/failed_samples": failed,
+            "training/filter_groups/carried_samples": len(carried),
+            "training/filter_groups/dropped_samples": len(dropped),
         }
         return self._materialize_batch(partition_id, chosen, snapshot), metrics
 
@@ -170,12 +180,14 @@ class GroupBuffer(ReplayBuffer):
         )
 
 
-def hopeless(step: int, generated: int, ready: int, batch_size: int, evicted: Counter) -> str:
+def hopeless(step: int, generated: int, ready: int, batch_size: int, evicted: Counter, failed: int = 0) -> str:
     """What to say when a step cannot be filled."""
     counts = ", ".join(
         f"{count} {'cannot be scored' if math.isnan(value) else f'earn {value:g}'}"
         for value, count in evicted.most_common(5)
     )
+    if failed:
+        counts = ", ".join(filter(None, [counts, f"{failed} failed, see train.log"]))
     advice = (
         "every rollout earns 0: look at some with dump_rollouts = true, check the rewards with golongrl "
         "verify-rewards, raise max_response_tokens, or start from easier prompts or a stronger model"

@@ -1,6 +1,7 @@
 """verl's synchronous trainer with tasks for the estimator, golongrl's metrics, sampling and resuming."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from verl.utils.dataset.rl_dataset import collate_fn
 
 from golongrl.core import tasks
 from golongrl.core.advantages import TaskStats
-from golongrl.core.errors import CheckFailedError
+from golongrl.core.errors import CheckFailedError, ConfigError
 from golongrl.core.store import Journal, write_json
 from golongrl.pipeline.training.ray_settings import check_nodes
 from golongrl.pipeline.training.verl_plugin.estimator import CONTEXT, BatchContext
@@ -55,6 +56,7 @@ class GolongTrainer(PPOTrainerSync):
         self.rollout_info: dict[str, dict[str, Any]] = {}
         """Key of a rollout of this step -> what the reward function said about it."""
         self.response_length: dict[str, int] = {}
+        self.step_metrics: dict[str, Any] = {}
         self.seconds = 0.0
         """Time of this step spent on advantages and metrics."""
 
@@ -65,7 +67,19 @@ class GolongTrainer(PPOTrainerSync):
             self.actor_rollout_wg.set_loss_fn(partial(ppo_loss_with_clip_counts, actor))
 
     def _init_dataloader(self) -> None:
-        super()._init_dataloader()
+        needed = self.config.data.train_batch_size
+        try:
+            super()._init_dataloader()
+        except ValueError:
+            # What torch says when the length filter left nothing to sample from.
+            if len(self.train_dataset) > 0:
+                raise
+        if len(self.train_dataset) < needed:
+            raise ConfigError(
+                f"{len(self.train_dataset)} prompts have at most {self.config.data.max_prompt_length} tokens in the "
+                f"model's tokenizer, and a batch needs {needed}; raise max_prompt_tokens, lower prompts_per_batch, "
+                "or build shorter records"
+            )
         if self.own.sampling != "balanced":
             return
         data = self.config.data
@@ -93,6 +107,11 @@ class GolongTrainer(PPOTrainerSync):
         self.named = (step, count + len(batch))
         tensordict_utils.assign_non_tensor_stack(batch, "uid", names)
         return batch
+
+    def step(self, metrics: dict, timing_raw: dict) -> Any:
+        """verl's step; keeps hold of its metrics for a checkpoint that comes before they are logged."""
+        self.step_metrics = metrics
+        return super().step(metrics, timing_raw)
 
     def prepare_step(self) -> dict:
         """Ask for the prompts that groups carried over from earlier steps do not make up for."""
@@ -219,12 +238,7 @@ class GolongTrainer(PPOTrainerSync):
     ) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
         metrics["overhead_s/advantage_and_metrics"] = self.seconds
-        numbers = {
-            name: float(value)
-            for name, value in metrics.items()
-            if isinstance(value, (int, float, np.integer, np.floating))
-        }
-        self.metrics_journal.append(f"step-{global_steps}", step=global_steps, metrics=numbers)
+        self.metrics_journal.append(f"step-{global_steps}", step=global_steps, metrics=numbers(metrics))
 
     def _dump_generations(self, reward_extra_infos_dict: dict[str, list], **kwargs: Any) -> None:
         """verl dumps a rollout's texts and score; this adds its task, record and reason."""
@@ -243,7 +257,26 @@ class GolongTrainer(PPOTrainerSync):
         if "stats" in self.options:
             write_json(folder / STATS_FILE, self.options["stats"].to_json())
         self.replay_buffer.save_carried(folder / CARRIED_FILE)
+        # A step that has a checkpoint is never repeated, so its numbers must be there before it.
+        self.metrics_journal.append(
+            f"step-{self.global_steps}/partial",
+            step=self.global_steps,
+            partial=True,
+            metrics=numbers(self.step_metrics),
+        )
         super()._save_checkpoint()
+        self._remove_old_checkpoints()
+
+    def _remove_old_checkpoints(self) -> None:
+        """verl forgets what it wrote before a restart, and keeps the folders of those it removes."""
+        keep = self.config.trainer.max_actor_ckpt_to_keep
+        folders = {
+            int(folder.name.removeprefix("global_step_")): folder
+            for folder in Path(self.config.trainer.default_local_dir).glob("global_step_*")
+            if folder.name.removeprefix("global_step_").isdigit()
+        }
+        for step in sorted(folders)[:-keep] if keep else ():
+            shutil.rmtree(folders[step], ignore_errors=True)
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()
@@ -254,6 +287,12 @@ class GolongTrainer(PPOTrainerSync):
             saved = json.loads((folder / STATS_FILE).read_text(encoding="utf-8"))
             self.options["stats"] = TaskStats.from_json(saved)
         self.replay_buffer.load_carried(folder / CARRIED_FILE)
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics that are single numbers."""
+    kinds = (int, float, np.integer, np.floating)
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, kinds)}
 
 
 @ray.remote
