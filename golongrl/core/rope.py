@@ -7,7 +7,6 @@ with theta 10,000 and no scaling: wrong numbers, no error. So both forms are wri
 YaRN: arXiv 2309.00071. Its attention scale is left to the engine, which takes 0.1 ln(factor) + 1 from the paper.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import DataError, UsageError
+from golongrl.core.model_config import language_config, model_config
 from golongrl.core.store import write_json, write_text
 
 ORIGINAL = "config.original.json"
@@ -40,13 +40,21 @@ class Rope:
     """The dict that the config holds, as it stands."""
 
 
-def read_rope(config: Mapping[str, Any]) -> Rope:
-    """The rotary embedding of a config dict. DataError when it is incomplete or contradicts itself."""
-    section = _section(config)
-    # transformers 4 and 5 both let `rope_scaling` win where a config has the two.
+def rope_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rope dict of a model config as it stands, empty without one; DataError when it is no dict.
+
+    Where a config has two, `rope_scaling` wins, as in transformers 4 and 5 (convert_rope_params_to_dict).
+    """
+    section = language_config(config)
     found = section.get("rope_scaling") or section.get("rope_parameters") or {}
     if not isinstance(found, dict):
         raise DataError(f"the model config's rope settings are a {type(found).__name__}, expected a dict; mend them")
+    return found
+
+
+def read_rope(config: Mapping[str, Any]) -> Rope:
+    """The rotary embedding of a config dict. DataError when it is incomplete or contradicts itself."""
+    section, found = language_config(config), rope_of(config)
     if any(isinstance(value, dict) for value in found.values()) or "rope_local_base_freq" in section:
         raise DataError(
             "the model has one rotary embedding per kind of layer, which golongrl does not scale; use the model "
@@ -110,7 +118,7 @@ def yarn(config: Mapping[str, Any], factor: float, target_length: int | None = N
             f"at least {target_length / rope.original_length:g}"
         )
     changes = {"max_position_embeddings": length, "rope_parameters": parameters}
-    return both_forms(_with_section(config, {**_section(config), **changes}))
+    return both_forms(_with_section(config, {**language_config(config), **changes}))
 
 
 def both_forms(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def both_forms(config: Mapping[str, Any]) -> dict[str, Any]:
 
     A config without `rope_parameters`, or with one embedding per kind of layer, is returned as it is.
     """
-    section = _section(config)
+    section = language_config(config)
     parameters = section.get("rope_parameters")
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
         return dict(config)
@@ -135,32 +143,17 @@ def write_yarn(folder: str | Path, factor: float, target_length: int | None = No
     which no engine reads. Raises what `yarn` raises, and DataError when the folder has no readable config.json.
     """
     path = Path(folder) / "config.json"
-    try:
-        text = path.read_text(encoding="utf-8")
-        config = json.loads(text)
-    except FileNotFoundError as error:
-        raise DataError(f"{folder} holds no config.json, so it is not a model folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
-    if not isinstance(config, dict):
-        raise DataError(f"{path} is not a JSON object; the model folder is damaged, copy it again")
-    changed = yarn(config, factor, target_length)
+    changed = yarn(model_config(folder), factor, target_length)
     original = path.with_name(ORIGINAL)
     if not original.exists():
-        write_text(original, text)
+        write_text(original, path.read_text(encoding="utf-8"))
     write_json(path, changed)
-    return _section(changed)["max_position_embeddings"]
-
-
-def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a config that describes the language model."""
-    nested = config.get("text_config")
-    return nested if isinstance(nested, dict) and "max_position_embeddings" in nested else config
+    return language_config(changed)["max_position_embeddings"]
 
 
 def _with_section(config: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
     """`config` with another language model part."""
-    if _section(config) is config:
+    if language_config(config) is config:
         return dict(section)
     return {**config, "text_config": dict(section)}
 

@@ -5,7 +5,7 @@ import pytest
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.rope import ORIGINAL, both_forms, read_rope, write_yarn, yarn
+from golongrl.core.rope import ORIGINAL, both_forms, read_rope, rope_of, write_yarn, yarn
 
 V4 = {"max_position_embeddings": 4096, "rope_theta": 1e6, "rope_scaling": None, "hidden_size": 64}
 V5 = {"max_position_embeddings": 4096, "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
@@ -109,6 +109,18 @@ def test_what_a_planner_needs_is_read_from_every_form():
     assert read_rope({**V4, "original_max_position_embeddings": 2048}).original_length == 2048
 
 
+def test_of_two_rope_dicts_the_one_that_transformers_takes_wins(tmp_path, byte_model):
+    yarn_dict = {**YARN, "rope_theta": 1e4}
+    linear = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
+    folder = written(tmp_path / "m", byte_model, rope_scaling=yarn_dict, rope_parameters=linear)
+    config, _ = rotary(folder)
+    stated = json.loads((folder / "config.json").read_text())
+    assert rope_of(stated) == yarn_dict == config.rope_parameters
+    assert rope_of({"text_config": stated}) == yarn_dict
+    assert rope_of({**stated, "rope_scaling": None}) == linear
+    assert rope_of({"hidden_size": 64}) == {}
+
+
 def test_what_transformers_5_saved_can_be_read_by_transformers_4():
     assert both_forms(V5) == {**V5, "rope_theta": 1e6}
     partial = {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}
@@ -167,7 +179,7 @@ def test_a_refused_factor_leaves_the_folder_alone(tmp_path, byte_model):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(None, "holds no config.json"), ("{", "is not JSON"), ("[]", "object")]
+    ("text", "message"), [(None, "holds no config.json"), ("{", "is not JSON"), ("[]", "is a JSON list")]
 )
 def test_a_folder_without_a_readable_config_is_named(tmp_path, text, message):
     if text is not None:

@@ -47,6 +47,8 @@ def test_a_containers_limit_is_what_there_is(tmp_path):
     (tmp_path / "memory.current").write_text("300000\n")
     (tmp_path / "memory.stat").write_text("anon 100000\nactive_file 50000\ninactive_file 150000\n")
     assert machine.host_memory(proc, tmp_path) == HostMemory(500_000, 400_000)
+    (tmp_path / "memory.current").write_text("800000\n")
+    assert machine.host_memory(proc, tmp_path) == HostMemory(500_000, 0)
     (tmp_path / "memory.max").write_text("max\n")
     assert machine.host_memory(proc, tmp_path).total == 1_024_000
     assert machine.host_memory(tmp_path / "none", tmp_path) is None

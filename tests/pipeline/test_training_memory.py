@@ -5,9 +5,10 @@ import json
 import pytest
 
 from golongrl.core.byte_model import build_byte_model
-from golongrl.core.errors import DataError
+from golongrl.core.errors import ConfigError, DataError
+from golongrl.core.model_config import model_config
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.pipeline.training.layout import FUSED, OFFLOAD_POLICY, layout
+from golongrl.pipeline.training.layout import FUSED, OFFLOAD_POLICY, check_layout, layout
 from golongrl.pipeline.training.memory.host import RAY, host_rows
 from golongrl.pipeline.training.memory.report import CARDS, judge, remedies, report
 from golongrl.pipeline.training.memory.rollout import (
@@ -18,7 +19,7 @@ from golongrl.pipeline.training.memory.rollout import (
     sync_rows,
 )
 from golongrl.pipeline.training.memory.update import GIB, OTHER, layer_bytes, resident, rows_total, update_rows
-from golongrl.pipeline.training.model_shape import Shape, context_length, model_config, read_shape
+from golongrl.pipeline.training.model_shape import Shape, context_length, read_shape
 from golongrl.pipeline.training.resolve import preset
 
 QWEN3_4B = {
@@ -141,6 +142,17 @@ def test_megatron_keeps_weights_and_gradients_whole_and_splits_the_optimizer():
     held = resident(TINY, layout(config), megatron=True)
     # 320 parameters over two tensor-parallel ranks and 32 on each: 192 on a GPU, 8 / 2 = 4 copies of the optimizer.
     assert (held.weights, held.gradients, held.optimizer) == (384, 768, 12 * 192 // 4)
+
+
+def test_a_transformers_server_does_not_take_the_weights_of_experts():
+    moe, dense = read_shape(QWEN3_30B_A3B), read_shape(QWEN3_4B)
+    names = [name for name, _ in built(QWEN3_30B_A3B | {"num_hidden_layers": 1}).named_parameters() if "exp" in name]
+    assert names == [f"model.layers.0.mlp.experts.{part}" for part in ("gate_up_proj", "down_proj")]
+    config = settings(rollout="transformers")
+    with pytest.raises(ConfigError, match=r"mixture-of-experts model \(128 experts\).*'sglang' or 'vllm'"):
+        check_layout(config, moe)
+    check_layout(config, dense)
+    check_layout(settings(rollout="sglang"), moe)
 
 
 def test_experts_are_split_by_expert_parallelism_and_megatrons_expert_tensor_parallelism():

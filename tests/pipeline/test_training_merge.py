@@ -127,6 +127,7 @@ def test_a_template_inside_the_bases_tokenizer_config_is_taken_out(tmp_path, bas
 def test_no_tokenizer_anywhere_is_an_error(tmp_path, base):
     bare = tmp_path / "bare"
     bare.mkdir()
+    shutil.copyfile(base / "config.json", bare / "config.json")
     checkpoint = exported(tmp_path, base)
     (checkpoint / "actor" / "huggingface" / "tokenizer.json").unlink()
     with pytest.raises(CheckFailedError, match=r"neither the checkpoint nor .*bare holds a tokenizer"):

@@ -8,12 +8,13 @@ import pytest
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError, MissingPackageError
+from golongrl.core.model_config import model_config
 from golongrl.core.records import Record, write_parquet
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import check_batches, check_layout
 from golongrl.pipeline.training.memory.report import report
 from golongrl.pipeline.training.memory.update import GIB
-from golongrl.pipeline.training.model_shape import Shape, model_config, read_shape
+from golongrl.pipeline.training.model_shape import Shape, read_shape
 from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.preflight import data as data_check
 from golongrl.pipeline.training.preflight.machine import Gpu, HostMemory

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError
 from golongrl.pipeline.training.model import weights
-from golongrl.pipeline.training.model.base_model import base_folder
+from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.prove import prove
 from golongrl.pipeline.training.model.weights import INDEX, compare_values, read_headers
 
@@ -95,15 +95,20 @@ def test_a_hub_id_is_found_in_the_cache(tmp_path, base, monkeypatch):
     (cached / "refs").mkdir(parents=True)
     (cached / "refs" / "main").write_text(commit)
     shutil.copytree(base, cached / "snapshots" / commit)
-    assert base_folder("some/bytes") == cached / "snapshots" / commit
+    for trained_before in (True, False):
+        assert model_folder("some/bytes", weights=True, trained=trained_before) == cached / "snapshots" / commit
     assert prove(folder_like(base, tmp_path / "m", trained), "some/bytes").changed == 24
     # Without weights it is enough for a tokenizer, not for a proof.
     (cached / "snapshots" / commit / "model.safetensors").unlink()
-    assert base_folder("some/bytes", weights=False) == cached / "snapshots" / commit
-    with pytest.raises(ConfigError, match="the base model some/bytes is no folder, not whole in the hub's cache"):
-        base_folder("some/bytes")
+    assert model_folder("some/bytes", trained=True) == cached / "snapshots" / commit
+    with pytest.raises(ConfigError, match=r"cannot fetch 'some/bytes' .*its cache does not hold it whole"):
+        model_folder("some/bytes", weights=True, trained=True)
+    with pytest.raises(ConfigError, match=r"cannot fetch 'some/other' .*check the name and the network, or pass"):
+        model_folder("some/other")
 
 
 def test_a_base_that_is_nowhere_is_told(tmp_path):
-    with pytest.raises(ConfigError, match=r"is no folder, .* check the name and the network, or give `model` as"):
-        base_folder(tmp_path / "gone")
+    with pytest.raises(ConfigError, match=r"no such model folder: .*gone; pass --model FOLDER or a hub id"):
+        model_folder(tmp_path / "gone", trained=True)
+    with pytest.raises(ConfigError, match=r"holds no config\.json, so it is not a model folder"):
+        model_folder(tmp_path)

@@ -90,6 +90,12 @@ def check_layout(config: TrainConfig, shape: Shape) -> None:
     def even(size: int) -> bool:
         return heads % size == 0 and (kv % size == 0 or size % kv == 0)
 
+    if experts and config.rollout == "transformers":
+        raise ConfigError(
+            f"rollout = 'transformers' cannot take new weights of a mixture-of-experts model ({experts} experts): "
+            "verl sends the tensors of each expert, and transformers 5 holds those of a layer as one; set rollout = "
+            "'sglang' or 'vllm', with device = 'cuda'"
+        )
     of_heads = f"divide the model's {heads} attention heads and share its {kv} key-value heads evenly"
     if config.engine == "megatron":
         rest = cut.pipeline * cut.context

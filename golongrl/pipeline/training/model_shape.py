@@ -1,12 +1,11 @@
 """A model's sizes, read from its config.json without loading it: shape, parameter counts, context length."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from golongrl.core.errors import ConfigError, DataError, require
+from golongrl.core.errors import DataError
+from golongrl.core.model_config import language_config
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def read_shape(config: Mapping[str, Any]) -> Shape | None:
 
     DataError naming the first dimension that is missing.
     """
-    text = config.get("text_config") or config
+    text = language_config(config)
     kind = str(text.get("model_type") or config.get("model_type")).removesuffix("_text")
     family = FAMILIES.get(kind)
     if family is None:
@@ -160,48 +159,6 @@ def context_length(config: Mapping[str, Any]) -> int | None:
     `max_position_embeddings` counts as it is written, YaRN or not: SGLang ignores the factor of a rope dict that
     names `original_max_position_embeddings`, and transformers never multiplies.
     """
-    text = config.get("text_config") or config
+    text = language_config(config)
     found = text.get("max_position_embeddings")
     return found if isinstance(found, int) else None
-
-
-def rope_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rope settings of a model config under either of their names; empty without any."""
-    text = config.get("text_config") or config
-    return text.get("rope_parameters") or text.get("rope_scaling") or {}
-
-
-def model_folder(model: str) -> Path:
-    """The folder of a model; of a hub id the snapshot of its small files (config, tokenizer, chat template).
-
-    ConfigError when there is no such folder, or when the hub cannot be reached and has left nothing in its cache.
-    """
-    folder = Path(model)
-    if folder.is_dir():
-        if not (folder / "config.json").exists():
-            raise ConfigError(f"{model} holds no config.json, so it is not a model folder; set model to one")
-        return folder
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        raise ConfigError(f"no such model folder: {model}; pass --model FOLDER or a hub id like Qwen/Qwen3-4B")
-    hub = require("huggingface_hub")
-    try:
-        return Path(hub.snapshot_download(model, allow_patterns=["*.json", "*.jinja"]))
-    except (OSError, hub.errors.HfHubHTTPError, hub.errors.HFValidationError, ValueError) as error:
-        raise ConfigError(
-            f"cannot fetch {model!r} from the hub ({type(error).__name__}); check the name and the "
-            "network, or pass --model the path of a model folder"
-        ) from error
-
-
-def model_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json; DataError when it is damaged."""
-    path = folder / "config.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{folder} holds no config.json, so it is not a model folder; set model to one") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{path} is a JSON {type(found).__name__}, expected an object; copy the model folder again")
-    return found

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from golongrl.core.model_config import model_config
 from golongrl.core.rope import yarn
 from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import layout
 from golongrl.pipeline.training.memory.report import gib
-from golongrl.pipeline.training.model_shape import model_config, model_folder
+from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.smoke import smoke_inputs
 from golongrl.pipeline.training.verl_tree import Difference

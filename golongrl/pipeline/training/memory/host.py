@@ -1,6 +1,6 @@
 """Host memory of one machine: everything on a CPU run, what is offloaded, loaded and exported on a GPU run.
 
-Symbols as in memory.py; M machines, p processes on each, S rollout servers on each.
+Symbols as in memory/update.py; M machines, p processes on each, S rollout servers on each.
 
 CPU: weights, gradients and two moments in fp32, 16P / M. Each process gathers two layers and the root unit, keeps
 every layer in full for the backward pass (nothing is recomputed), T L (24h + 16q + 16kv + 16f) and 16 bytes x k fe

@@ -1,4 +1,4 @@
-"""Does a run fit: the estimate of memory.py held against cards or host memory, and what would make it fit."""
+"""Does a run fit: the estimate held against cards or host memory, and what would make it fit."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Memory of rollouts and of handing them new weights; symbols and formulas stand in memory.py."""
+"""Memory of rollouts and of handing them new weights; symbols and formulas stand in memory/update.py."""
 
 from dataclasses import dataclass
 

@@ -3,8 +3,9 @@
 Symbols. Parameters: Pt split by tensor parallelism (embedding, head, attention, dense feed-forward), Pr replicated
 (norms, routers), Pe experts, P all. Sizes: h hidden, q = heads x head_dim, kv = key-value heads x head_dim, f
 feed-forward width, k experts per token, fe width of an expert, V vocabulary, L layers, T tokens of a micro batch on
-one GPU. Groups: TP, PP, CP, EP, ETP (ranks per expert), W all processes, rTP ranks of a rollout server. Bytes
-throughout.
+one GPU: the limit, which verl keeps by making micro batches until each is within it, or one sequence of full length
+where a GPU run pads (TrainConfig.one_at_a_time). Groups: TP, PP, CP, EP, ETP (ranks per expert), W all processes, rTP
+ranks of a rollout server. Bytes throughout.
 
 Update, Megatron (N = (Pt/TP + Pr + Pe/(EP ETP)) / PP parameters on a GPU; with PP > 1 the stage with an embedding):
     weights 2N in bf16; gradients 4N, whole on every GPU; optimizer 12 bytes (fp32 weights and two moments) times N,
@@ -24,11 +25,11 @@ Attention mask: sdpa on padded sequences takes one of T x T, in bool and in the 
 Rollouts: weights 2 (Pt/rTP + Pr + Pe/rTP), key-value heads copied where rTP exceeds them; a token of context
     2 x 2 x L x head_dim x max(1, kv heads / rTP). The pool of SGLang is rollout_memory x F - weights with F what is
     free when the server starts; that of vLLM is rollout_memory x card - weights - working memory.
-Host: see memory_host.py.
+Host: see memory/host.py.
 
-Left out: fragmentation, micro batches above the token limit (verl balances their work, not their length), padding of
-short sequences beside long ones, experts that get more tokens than others, communication buffers beyond OTHER, and
-kernels' workspaces. No run on a GPU has been compared with it yet, so take a quarter more or less as likely.
+Left out: fragmentation, padding of short sequences beside long ones (verl counts real tokens; there is none where a
+micro batch is packed or one sequence), experts that get more tokens than others, communication buffers beyond OTHER,
+and kernels' workspaces. No run on a GPU has been compared with it yet, so take a quarter more or less as likely.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The folder of the model that a run started from."""
+"""The folder of the model that a run starts from: a folder as it is, a hub id as a snapshot in the hub's cache."""
 
 from pathlib import Path
 
@@ -9,25 +9,33 @@ DESCRIPTION = ["*.json", "*.jinja", "*.model", "*.txt"]
 """Files of a model on the hub that say what it is: config, tokenizer, chat template, index of its shards."""
 
 
-def base_folder(base: str | Path, *, weights: bool = True) -> Path:
-    """A base model's folder: itself, or its snapshot of the hub, which is fetched only if the cache lacks it.
+def model_folder(model: str | Path, *, weights: bool = False, trained: bool = False) -> Path:
+    """A model's folder; of a hub id the snapshot of its small files, with `weights` of its safetensors too.
 
-    ConfigError when a hub id is neither whole in the cache nor can be fetched.
+    Before a run the hub is asked for its newest revision, because that is what the trainer and the rollout servers
+    load; the cache then points to it. `trained` is for a run that has trained: the revision in the cache counts, and
+    the hub is asked only for what the cache lacks, because a newer one is not the model the run started from.
+
+    ConfigError when there is no such folder, or when a hub id can neither be fetched nor is in the cache.
     """
-    if Path(base).is_dir():
-        return Path(base)
+    name, folder = str(model), Path(model)
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            raise ConfigError(f"{name} holds no config.json, so it is not a model folder; set model to one")
+        return folder
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise ConfigError(f"no such model folder: {name}; pass --model FOLDER or a hub id like Qwen/Qwen3-4B")
     hub = require("huggingface_hub")
     wanted = [*DESCRIPTION, "*.safetensors"] if weights else DESCRIPTION
-    # The cache first: a newer revision on the hub is not the model that was trained.
-    for cached_only in (True, False):
+    for cached_only in (True, False) if trained else (False,):
         try:
-            folder = Path(hub.snapshot_download(str(base), allow_patterns=wanted, local_files_only=cached_only))
+            found = Path(hub.snapshot_download(name, allow_patterns=wanted, local_files_only=cached_only))
             if weights:
-                read_headers(folder)
-            return folder
+                read_headers(found)
+            return found
         except (OSError, ValueError, hub.errors.HfHubHTTPError, DataError) as error:
             cause = error
     raise ConfigError(
-        f"the base model {base} is no folder, not whole in the hub's cache, and cannot be fetched "
-        f"({type(cause).__name__}); check the name and the network, or give `model` as the path of a folder"
+        f"cannot fetch {name!r} from the hub ({type(cause).__name__}), and its cache does not hold it whole; check "
+        "the name and the network, or pass --model the path of a model folder"
     ) from cause

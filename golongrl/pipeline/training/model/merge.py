@@ -12,10 +12,11 @@ from typing import Any
 
 from golongrl.core.chat_template import read_template
 from golongrl.core.errors import CheckFailedError, DataError
+from golongrl.core.model_config import model_config
 from golongrl.core.rope import both_forms
 from golongrl.core.runs import set_aside
 from golongrl.core.store import storage_errors, write_json, write_text
-from golongrl.pipeline.training.model.base_model import base_folder
+from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.verl_merger import merge_shards, shard_files
 from golongrl.pipeline.training.model.weights import has_weights, read_headers, weight_files
 
@@ -122,19 +123,19 @@ def _take(exported: Path, building: Path) -> None:
 
 def _complete(folder: Path, base: str | Path) -> None:
     """Add what a model folder needs beside its weights and was not exported."""
-    config = folder / "config.json"
     try:
-        write_json(config, both_forms(json.loads(config.read_text(encoding="utf-8"))))
-    except (FileNotFoundError, ValueError, AttributeError) as error:
+        config = model_config(folder)
+    except DataError as error:
         raise DataError(
             f"the exported model has no readable config.json ({error}); take an earlier checkpoint"
         ) from error
+    write_json(folder / "config.json", both_forms(config))
     tokenizer = any((folder / name).is_file() for name in _VOCABULARY)
     template = read_template(folder)
     generation = (folder / "generation_config.json").is_file()
     if tokenizer and template and generation:
         return
-    source = base_folder(base, weights=False)
+    source = model_folder(base, trained=True)
     wanted = [*(() if tokenizer else _TOKENIZER), *(() if generation else ("generation_config.json",))]
     for name in wanted:
         if (source / name).is_file() and not (folder / name).exists():

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import CheckFailedError
+from golongrl.core.model_config import language_config
 from golongrl.core.runs import package_versions
 from golongrl.core.store import write_json
-from golongrl.pipeline.training.model.base_model import base_folder
+from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.same_model import (
     SHOWN,
     check_config,
     check_tensors,
+    completed_config,
     config_changes,
     has_tied_head,
-    language_config,
-    read_config,
 )
 from golongrl.pipeline.training.model.speak import speak
 from golongrl.pipeline.training.model.weights import Tensor, Values, compare_values, read_headers
@@ -79,10 +79,10 @@ def prove(
     cannot be had.
     """
     (folder / FILE).unlink(missing_ok=True)
-    origin = base_folder(base)
+    origin = model_folder(base, weights=True, trained=True)
     tensors, others = read_headers(folder), read_headers(origin)
-    config = read_config(folder)
-    changes = config_changes(config, read_config(origin))
+    config = completed_config(folder)
+    changes = config_changes(config, completed_config(origin))
     check_config(folder, base, changes)
     check_tensors(folder, base, tensors, others, has_tied_head(config))
     values = compare_values(tensors, others, on_tensor)

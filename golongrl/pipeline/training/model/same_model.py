@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.errors import CheckFailedError, DataError, require
+from golongrl.core.errors import CheckFailedError, require
+from golongrl.core.model_config import language_config, model_config
 from golongrl.pipeline.training.model.weights import Tensor, equal_values
 
 SHOWN = 3
@@ -17,28 +18,15 @@ _HEAD = "lm_head.weight"
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def completed_config(folder: Path) -> dict[str, Any]:
     """A folder's config as transformers completes it, so that what is left to defaults compares equal to what is
     written out; as it stands in config.json where transformers does not know the model."""
-    path = folder / "config.json"
-    try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        stated.get("architectures")
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a model's config ({error}); copy the model folder again"
-        ) from error
+    stated = model_config(folder)
     auto = require("transformers").AutoConfig
     try:
         return auto.from_pretrained(folder, trust_remote_code=False, local_files_only=True).to_dict()
     except (OSError, ValueError, KeyError):
         return stated
-
-
-def language_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a config that describes the language model."""
-    nested = config.get("text_config")
-    return nested if isinstance(nested, dict) and "vocab_size" in nested else config
 
 
 def has_tied_head(config: Mapping[str, Any]) -> bool:

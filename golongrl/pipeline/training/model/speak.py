@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import CheckFailedError, require
+from golongrl.pipeline.training.preflight.machine import host_memory
 
 MEMORY_SHARE = 0.6
 """Largest part of the free memory that a model may take to be loaded."""
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ def speak(folder: Path, size: int, prompt: str, tokens: int) -> Spoken:
     infinite.
     """
     transformers = require("transformers")
-    free = available_memory()
-    if size > MEMORY_SHARE * free:
+    memory = host_memory()
+    if memory is not None and size > MEMORY_SHARE * memory.available:
         return Spoken(
             None,
-            f"the weights take {size / 2**30:.1f} GiB, more than {MEMORY_SHARE:.0%} of the {free / 2**30:.1f} GiB of "
-            "memory that are free",
+            f"the weights take {size / 2**30:.1f} GiB, more than {MEMORY_SHARE:.0%} of the "
+            f"{memory.available / 2**30:.1f} GiB of memory that are free",
         )
     with _quiet(transformers), _as_failure(folder):
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -85,20 +85,6 @@ def _generate(folder: Path, model: Any, tokenizer: Any, prompt: str, tokens: int
             "back to an earlier checkpoint"
         )
     return tokenizer.decode(made.sequences[0, inputs["input_ids"].shape[1] :], skip_special_tokens=False)
-
-
-def available_memory() -> int:
-    """Bytes that a process may still take: what the machine has free, and what its container's limit leaves."""
-    free = require("psutil", "train").virtual_memory().available
-    try:
-        limit = int((_CGROUP / "memory.max").read_text(encoding="utf-8"))
-        lines = (_CGROUP / "memory.stat").read_text(encoding="utf-8").splitlines()
-        held = dict(line.split() for line in lines)
-        # Cached files count towards the limit too, but give way.
-        return min(free, max(0, limit - int(held["anon"]) - int(held.get("shmem", 0))))
-    except (OSError, ValueError, KeyError):
-        # No container, or one without a limit ("max").
-        return free
 
 
 @contextmanager

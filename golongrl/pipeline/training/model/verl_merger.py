@@ -4,7 +4,6 @@ FSDP writes actor/model_world_size_N_rank_R.pt and merges on a CPU, to bfloat16.
 actor/model/dist_ckpt; its merger needs megatron-core and a GPU.
 """
 
-import json
 import os
 import re
 import shutil
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from golongrl.core import watchdog
 from golongrl.core.errors import CheckFailedError, StorageError
+from golongrl.core.model_config import model_config
 from golongrl.core.servers import log_tail
 from golongrl.core.store import storage_errors
-from golongrl.pipeline.training.model.base_model import base_folder
+from golongrl.pipeline.training.model.base_model import model_folder
 
 _SHARD = re.compile(r"model_world_size_(\d+)_rank_(\d+)\.pt")
 
@@ -59,14 +59,13 @@ def merge_shards(actor: Path, into: Path, log: Path, base: str | Path) -> None:
         (staging / "model" / "dist_ckpt").symlink_to((actor / "model" / "dist_ckpt").absolute())
         described = actor / "model" / "huggingface"
         if not (described / "config.json").is_file():
-            described = base_folder(base, weights=False)
+            described = model_folder(base, trained=True)
         shutil.copytree(
             described,
             staging / "model" / "huggingface",
             ignore=lambda folder, names: [name for name in names if not _describes(Path(folder) / name)],
         )
-        config = json.loads((described / "config.json").read_text(encoding="utf-8"))
-        tied = ["--tie-word-embedding"] if config.get("tie_word_embeddings") else []
+        tied = ["--tie-word-embedding"] if model_config(described).get("tie_word_embeddings") else []
         _run(["--backend", "megatron", "--local_dir", str(staging), *tied], into, log)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

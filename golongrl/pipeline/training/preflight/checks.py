@@ -10,19 +10,19 @@ from typing import Any, Literal
 
 from golongrl.core import chat_template
 from golongrl.core.errors import ConfigError, GolongrlError
+from golongrl.core.model_config import model_config
+from golongrl.core.rope import rope_of
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import check_batches, check_layout
 from golongrl.pipeline.training.memory.host import PHASE as HOST
 from golongrl.pipeline.training.memory.report import CARDS, MemoryReport, gib, remedies, report
 from golongrl.pipeline.training.memory.update import rows_total
+from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model_shape import (
     FAMILIES,
     Shape,
     context_length,
-    model_config,
-    model_folder,
     read_shape,
-    rope_of,
 )
 from golongrl.pipeline.training.preflight import data as data_check
 from golongrl.pipeline.training.preflight import machine, versions

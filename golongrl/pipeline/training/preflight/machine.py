@@ -85,7 +85,7 @@ def host_memory(proc: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs
     if limit is not None and limit < total:
         cache = _cgroup_file_cache(cgroup)
         used = max(0, (_number(cgroup / "memory.current") or 0) - cache)
-        total, available = limit, min(available, limit - used)
+        total, available = limit, max(0, min(available, limit - used))
     return HostMemory(total, available)
 
 

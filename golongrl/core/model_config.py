@@ -1,0 +1,32 @@
+"""A model folder's config.json: read in one place, and the part of it that describes the language model."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.errors import DataError
+
+
+def model_config(folder: str | Path) -> dict[str, Any]:
+    """A model folder's config.json as it stands; DataError when there is none or it is damaged."""
+    path = Path(folder) / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(
+            f"{folder} holds no config.json, so it is not a model folder; give the folder that holds it"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); mend its permissions or copy it again") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is a JSON {type(found).__name__}, expected an object; copy the model folder again")
+    return found
+
+
+def language_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a config that describes the language model: `text_config` of a multimodal one, else all of it."""
+    nested = config.get("text_config")
+    return nested if isinstance(nested, dict) and nested else config
