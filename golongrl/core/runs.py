@@ -51,6 +51,18 @@ def is_finished(folder: str | Path) -> bool:
     return manifest.exists() and _read_object(manifest).get("finished") is not None
 
 
+def other_settings(folder: str | Path, config: Mapping[str, Any], *, free: Collection[str] = ()) -> list[str]:
+    """The keys for which `open_run` would refuse this configuration in the folder; the inputs are not looked at."""
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        return []
+    return _changed(_read_object(path), json.loads(json.dumps(config)), ("command", "inputs", *free))
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], free: Collection[str]) -> list[str]:
+    return [change for change in differing_keys(before, after) if change.partition(":")[0] not in free]
+
+
 class Run:
     """An open run folder; `finish` writes the manifest's end time last, so its presence means the run is complete."""
 
@@ -145,7 +157,7 @@ def open_run(
     config_path = root / "config.json"
     if config_path.exists():
         before = _read_object(config_path)
-        changed = [change for change in differing_keys(before, resolved) if change.partition(":")[0] not in free]
+        changed = _changed(before, resolved, free)
         if changed:
             raise RunConflictError(
                 f"{root} holds a run with other settings ({'; '.join(changed)}); "

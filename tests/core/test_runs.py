@@ -13,6 +13,7 @@ from golongrl.core.runs import (
     is_finished,
     only_writer,
     open_run,
+    other_settings,
     package_versions,
     set_aside,
 )
@@ -195,6 +196,13 @@ def test_keys_that_change_no_result_may_differ_and_are_recorded(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["save_every"] == 9
     with pytest.raises(RunConflictError, match="seed: 1 -> 2"):
         open_run(tmp_path / "run", {"seed": 2, "save_every": 3}, command="train", free=("save_every",))
+
+
+def test_what_would_be_refused_can_be_asked(tmp_path):
+    assert other_settings(tmp_path / "run", {"seed": 2}) == []
+    open_run(tmp_path / "run", {"seed": 1, "save_every": 5}, command="train", inputs={"a": "b"})
+    changed = other_settings(tmp_path / "run", {"seed": 2, "save_every": 9}, free=("save_every",))
+    assert changed == ["seed: 1 -> 2"]
 
 
 def test_a_run_in_use_is_not_set_aside(tmp_path):

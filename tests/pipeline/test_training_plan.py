@@ -8,6 +8,7 @@ import pytest
 
 from golongrl.core.errors import ConfigError, UsageError
 from golongrl.core.records import write_parquet
+from golongrl.core.runs import open_run
 from golongrl.pipeline.training import plan as planning
 from golongrl.pipeline.training.metrics import Step
 from golongrl.pipeline.training.resolve import resolve
@@ -57,6 +58,18 @@ def test_the_plan_shows_what_differs_from_verls_defaults(folder):
     rate = found["actor_rollout_ref.actor.optim.lr"]
     assert (rate.default, rate.value) == (1e-6, 3e-4)
     assert "actor_rollout_ref.actor.clip_ratio_low" not in found
+
+
+def test_a_folder_that_holds_another_run_is_told_before_it_is_refused(folder, tmp_path):
+    given = {"preset": "cpu-smoke", "model": str(folder / "model"), "data": str(folder / "train.parquet")}
+    config = resolve({}, given, {}, "test")
+    open_run(tmp_path / "run", config.model_dump(), command="train")
+    other = config.model_copy(update={"gamma": 0.0, "save_every": 7})
+    same, changed = (
+        planning.plan(c, tmp_path / "run", skip_gate=True, elsewhere=True).facts.warnings for c in (config, other)
+    )
+    assert not any("other settings" in warning for warning in same)
+    assert any("(gamma: 1.0 -> 0.0)" in warning for warning in changed)
 
 
 def test_a_setting_verl_does_not_have_stops_the_plan(folder):

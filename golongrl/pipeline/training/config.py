@@ -6,6 +6,12 @@ from pydantic import Field, model_validator
 
 from golongrl.core.config import Config
 
+CHANGES_NO_RESULT = (
+    *("ray_address", "loggers", "dump_rollouts", "save_every", "keep_checkpoints", "prove", "rollout_memory"),
+    *("inflight_batches", "max_generated_batches", "max_no_signal_steps"),
+)
+"""Keys with which a run may be taken up again at another value."""
+
 
 class TrainConfig(Config):
     """One training run. Defaults are the recipe's (arXiv 2605.19577) where it states a value."""

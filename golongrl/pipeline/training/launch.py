@@ -10,19 +10,13 @@ from golongrl.core.rope import write_yarn
 from golongrl.core.runs import is_finished, only_writer, open_run
 from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import ray_settings, verl_overrides
-from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
 from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
 from golongrl.pipeline.training.model.merge import merged_model
 from golongrl.pipeline.training.model.prove import Proof, prove
 from golongrl.pipeline.training.plan import Plan, plan
 from golongrl.pipeline.training.report import write_report
 from golongrl.pipeline.training.supervise import run_worker
-
-CHANGES_NO_RESULT = (
-    *("ray_address", "loggers", "dump_rollouts", "save_every", "keep_checkpoints", "prove", "rollout_memory"),
-    *("inflight_batches", "max_generated_batches", "max_no_signal_steps"),
-)
-"""Keys with which a run may be taken up again at another value."""
 
 WINDOW = 5
 """Steps that are averaged at each end of a run, so that one lucky batch is not a result."""

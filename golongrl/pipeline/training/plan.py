@@ -10,8 +10,9 @@ from typing import Any
 
 from golongrl.core.model_config import model_config
 from golongrl.core.rope import yarn
+from golongrl.core.runs import other_settings
 from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
-from golongrl.pipeline.training.config import TrainConfig
+from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
 from golongrl.pipeline.training.layout import layout
 from golongrl.pipeline.training.memory.report import gib
 from golongrl.pipeline.training.model.base_model import model_folder
@@ -45,6 +46,7 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: 
 
     `elsewhere` is for a run that another machine will start: what this one lacks becomes a warning.
     """
+    given = config
     config = config.model_copy(update=smoke_inputs(config.model, config.data))
     name = verl_overrides.config_name(config)
     verl_tree.check_paths(config.verl, name, "configuration")
@@ -59,6 +61,13 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: 
             "model": os.path.abspath(config.model) if os.path.isdir(config.model) else config.model,
         }
     )
+    if elsewhere:
+        changed = other_settings(out, given.model_dump(), free=CHANGES_NO_RESULT)
+        if changed:
+            facts.warnings.append(
+                f"{out} holds a run with other settings ({'; '.join(changed)}), so this one would be refused there; "
+                "choose another --out, or pass --fresh"
+            )
     if config.yarn_factor is not None:
         yarn(model_config(model_folder(config.model)), config.yarn_factor)  # an error now rather than after training
     out = out.absolute()
