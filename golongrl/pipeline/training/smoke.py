@@ -41,10 +41,13 @@ def smoke_inputs(model: str, data: str) -> Mapping[str, str]:
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = Path(mkdtemp(dir=folder))
             build_smoke_model(unfinished)
-            # Another process may have been faster; both built the same.
-            if not target.exists():
+            try:
                 unfinished.rename(target)
-            shutil.rmtree(unfinished, ignore_errors=True)
+            except OSError:
+                # Another process was faster; both built the same.
+                shutil.rmtree(unfinished, ignore_errors=True)
+                if not target.exists():
+                    raise
         real["model"] = str(target)
     if data == NAME:
         path = folder / "train.parquet"
