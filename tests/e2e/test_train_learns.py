@@ -20,7 +20,7 @@ from golongrl.pipeline.training.metrics import read_steps
 from golongrl.pipeline.training.smoke import build_smoke_model, smoke_records
 from golongrl.pipeline.training.supervise import RUN_VARIABLE
 
-STEPS, SAVE_EVERY, KILL_AFTER = 36, 5, 16
+STEPS, SAVE_EVERY, KILL_AFTER = 30, 5, 16
 COMPARED = 20
 """A checkpoint behind the kill, at which the resumed run is compared with one that was never disturbed."""
 TRAIN = [sys.executable, "-m", "golongrl.cli.app", "train", "--algo", "tmn-reweight", "--out", "run", "--json"]

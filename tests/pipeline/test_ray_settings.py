@@ -49,6 +49,12 @@ def test_on_gpus_ray_has_the_cpus_that_verl_and_its_queue_ask_for(monkeypatch):
     }
 
 
+def test_an_interpreter_below_a_folder_with_a_space_is_quoted_for_the_nodes_too(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/shared/a venv/bin/python")
+    given = init_arguments(settings(ray_address="auto", nodes=2))
+    assert given["runtime_env"]["py_executable"] == "'/shared/a venv/bin/python'"
+
+
 def test_a_machine_with_more_cpus_offers_them(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 96)
     assert init_arguments(settings(device="cuda", gpus_per_node=8))["num_cpus"] == 96
@@ -60,7 +66,8 @@ def test_the_queue_keeps_off_a_head_without_gpus():
     assert key not in ray_settings.ray_init(settings(device="cuda"), OUT)
 
 
-def test_a_running_cluster_is_told_nothing_about_its_nodes():
+def test_a_running_cluster_is_told_nothing_about_its_nodes(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/shared/venv/bin/python")
     config = settings(ray_address="auto", nodes=2)
     assert init_arguments(config) == {
         "address": "auto",

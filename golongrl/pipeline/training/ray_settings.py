@@ -50,6 +50,9 @@ def ray_init(config: TrainConfig, out: Path) -> dict[str, Any]:
         f"+{INIT}.address": config.ray_address,
         f"+{INIT}.runtime_env.env_vars": worker_environment(config, out),
     }
+    if shlex.quote(sys.executable) != sys.executable:
+        # The path as it is would break in Ray's shell command on every node; this one must then be the same on all.
+        values[f"{INIT}.runtime_env.py_executable"] = shlex.quote(sys.executable)
     if config.device == "cuda":
         # TransferQueue pins its storage to nodes in turn, also to a head that offers no CPUs, where it cannot start.
         values["+transfer_queue.backend.SimpleStorage.required_node_resource"] = "GPU"
