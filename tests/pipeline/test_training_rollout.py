@@ -331,7 +331,7 @@ def nodes():
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         try:
             other = cluster.add_node(num_cpus=2, num_gpus=2)
-            # Ray puts the interpreter into a shell command as it is, and a checkout may lie below a folder with a space.
+            # Ray puts the interpreter into a shell command as it is; a checkout may lie below a folder with a space.
             runtime = {"env_vars": environment, "py_executable": shlex.quote(sys.executable)}
             ray.init(cluster.address, runtime_env=runtime, log_to_driver=False)
             yield ray.get_runtime_context().get_node_id(), other.node_id
