@@ -15,7 +15,7 @@ from golongrl.core.store import Journal
 from golongrl.pipeline.training.metrics import read_steps
 from golongrl.pipeline.training.smoke import build_smoke_model, smoke_records
 
-STEPS = 4
+STEPS = 5
 TRAIN = [sys.executable, "-m", "golongrl.cli.app", "train", "--preset", "cpu-smoke", "--json"]
 SETTINGS = ("--set", "filter_groups=true", "--set", "rollouts_per_prompt=8", "--set", 'loggers=["console"]')
 
@@ -46,7 +46,7 @@ def command(data, out, *more):
 
 @pytest.fixture(scope="module")
 def run(folder):
-    """Four steps on half dead data with a checkpoint after each, killed once groups were carried, then resumed."""
+    """Five steps on half dead data with a checkpoint after each, killed once groups were carried, then resumed."""
     arguments = command("half.parquet", "run", "--steps", str(STEPS), "--set", "save_every=1")
     first = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
