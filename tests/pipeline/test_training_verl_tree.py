@@ -16,7 +16,9 @@ def check(**settings):
 
 
 def test_known_settings_pass():
-    check(actor_rollout_ref__actor__clip_ratio_c=5.0, trainer__balance_batch=False)
+    known = {"actor_rollout_ref.actor.clip_ratio_c": 5.0, "trainer.balance_batch": False}
+    check(**known)
+    assert known.keys() <= verl_tree.defaults(PPO).keys()
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,7 @@ def test_known_settings_pass():
 )
 def test_settings_of_other_programs_pass_below_the_nodes_that_take_them(path):
     check(**{path: 1})
+    assert path not in verl_tree.defaults(PPO)
 
 
 def test_a_misspelt_setting_is_refused_with_the_near_one():
