@@ -1,6 +1,6 @@
 """`golongrl build-dataset`: documents in, records with proven answers out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,21 +9,33 @@ from golongrl.cli.options import ConfigFile, DryRun, Fresh, Json, Out, Seed, Set
 
 def build_dataset(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders or patterns: txt, md, rst, html, csv, tsv, jsonl.")
+        list[str] | None,
+        typer.Argument(help="Files, folders, archives, patterns, hf://datasets/ORG/NAME."),
     ] = None,
     out: Out = None,
     config: ConfigFile = None,
-    capabilities: Annotated[
-        str | None, typer.Option("--capabilities", help="Such as T1,T2,T8; default: all.")
+    generator: Annotated[
+        str | None, typer.Option("--generator", help="How questions are made: rules (no model is needed).")
     ] = None,
-    target: Annotated[int | None, typer.Option("--target", help="Number of records, validation included.")] = None,
+    capabilities: Annotated[
+        str | None, typer.Option("--capabilities", help="Such as T1,T2,T8; default: all nine.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="Number of records, validation included, or a mix such as T1=500,T4=200."),
+    ] = None,
     length_bins: Annotated[
-        str | None, typer.Option("--length-bins", help="Upper bounds of the prompt lengths, such as 1k,4k,32k.")
+        str | None, typer.Option("--length-bins", help="Upper bounds of the prompt lengths, such as 4k,32k,128k.")
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option("--tokenizer", help="Model folder, hub id, or 'approx' (bytes / 4).")
+        str | None, typer.Option("--tokenizer", help="Model folder, tokenizer.json, hub id, or 'approx' (bytes / 4).")
     ] = None,
     val_share: Annotated[float | None, typer.Option("--val-share", help="Share held out for validation.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes on this machine; default 1.")] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", help="Work on a Ray cluster instead: auto, HOST:PORT, or local to start one."),
+    ] = None,
     seed: Seed = None,
     set_: Set = None,
     dry_run: DryRun = False,
@@ -36,24 +48,29 @@ def build_dataset(
     from golongrl.cli import console
     from golongrl.core.config import build as resolve
     from golongrl.core.config import command_table, parse_set
-    from golongrl.pipeline.dataset.build import build, plan
-    from golongrl.pipeline.dataset.settings import BuildConfig
+    from golongrl.pipeline.dataset.build import build
+    from golongrl.pipeline.dataset.estimate import estimate
+    from golongrl.pipeline.dataset.settings import BuildConfig, parse_target
 
     table, where = command_table("build-dataset", config)
     folder = Path(out or table.pop("out", None) or "dataset")
     table.pop("out", None)
     flags = {
         "sources": sources or None,
+        "generator": generator,
         "capabilities": capabilities,
-        "target": target,
         "length_bins": length_bins,
         "tokenizer": tokenizer,
         "val_share": val_share,
+        "workers": workers,
+        "ray_address": ray_address,
         "seed": seed,
+        **(parse_target(target) if target else {}),
     }
     settings = resolve(BuildConfig, table, parse_set(set_ or ()), flags, where)
     if dry_run:
-        _render_plan(plan(settings, progress=console.Progress), json_)
+        expected = estimate(settings, console.Progress)
+        console.print_json(expected) if json_ else _render_estimate(expected)
         return
     result = build(settings, folder, fresh=not resume, progress=console.Progress)
     if json_:
@@ -61,40 +78,57 @@ def build_dataset(
     _render(result)
 
 
-def _render_plan(found: dict, as_json: bool) -> None:
+def _render_estimate(expected: dict[str, Any]) -> None:
     from golongrl.cli import console
 
-    if as_json:
-        console.print_json(found)
-        return
-    rows = [[name, found["eligible"][name], found["quota"][name]] for name in found["eligible"]]
     console.table(
-        f"{found['documents']} documents of {found['files']} files",
-        ["capability", "documents", "records wanted"],
-        rows,
+        f"{expected['documents']} documents of {expected['files']} files, {expected['tokens']:,} tokens"
+        + ("" if expected["whole"] else f" (estimated from {expected['sampled_mb']:.1f} MB)"),
+        ["capability", "documents", "records wanted", "records expected"],
+        [[row["capability"], row["documents"], row["wanted"], row["expected"]] for row in expected["capabilities"]],
     )
-    for refusal in found["refusals"]:
+    console.table(
+        f"Time with {expected['workers']} worker(s)",
+        ["stage", "tokens", "seconds"],
+        [[row["stage"], f"{row['tokens']:,}", round(row["seconds"], 1)] for row in expected["stages"]],
+    )
+    _refusals(expected["refusals"], "the build lists all of them in rejects.jsonl")
+
+
+def _refusals(refusals: list[dict[str, Any]], where: str) -> None:
+    from golongrl.cli import console
+
+    for refusal in refusals[:10]:
         console.say(f"refused {refusal['source']}: {refusal['reason']}")
+    if len(refusals) > 10:
+        console.say(f"... and {len(refusals) - 10} more, {where}")
 
 
-def _render(result) -> None:
+def _render(result: Any) -> None:
     from golongrl.cli import console
 
     facts = result.facts
-    labels = list(dict.fromkeys(label for cells in facts["cells"].values() for label in cells))
-    rows = [
-        [name, *(cells.get(label, 0) for label in labels), facts["built"][name], facts["shortfall"].get(name, 0)]
-        for name, cells in facts["cells"].items()
-    ]
+    labels = facts["source"]["length_bins"]
+    counts: dict[tuple[str, str], int] = {}
+    for cell in facts["records"]["cells"]:
+        key = (cell["capability"], cell["length_bin"])
+        counts[key] = counts.get(key, 0) + cell["records"]
+    rows = []
+    missing = {}
+    for name, wanted in facts["source"]["wanted"].items():
+        built = sum(counts.get((name, label), 0) for label in labels)
+        rows.append([name, *(counts.get((name, label), 0) for label in labels), built, wanted - built])
+        if built < wanted:
+            missing[name] = wanted - built
     console.table("Records per capability and prompt length", ["capability", *labels, "all", "missing"], rows)
     if result.already_finished:
         console.say(f"{result.out} was built before from the same documents and settings; nothing to do")
-    for refusal in facts["refusals"][:10]:
-        console.say(f"refused {refusal['source']}: {refusal['reason']}")
-    if len(facts["refusals"]) > 10:
-        console.say(f"... and {len(facts['refusals']) - 10} more, see {result.out / 'refused.jsonl'}")
-    for name, missing in facts["shortfall"].items():
-        console.say(f"{name}: {missing} records fewer than wanted; {result.out / 'report.html'} says why")
+    _refusals(facts["collect"]["refusals"], f"see {result.out / 'rejects.jsonl'}")
+    for name, count in missing.items():
+        console.say(f"{name}: {count} records fewer than wanted; {result.out / 'report.html'} says why")
     for note in result.notes:
         console.say(note)
-    console.say(f"{facts['train']} training and {facts['val']} validation records in {result.out}")
+    splits = facts["records"]["splits"]
+    console.say(
+        f"{splits.get('train', 0)} training and {splits.get('validation', 0)} validation records in {result.out}"
+    )

@@ -174,7 +174,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             file = parquet.ParquetFile(found)
             number = 0
-            for batch in file.iter_batches(batch_size=256):
+            for batch in file.iter_batches(batch_size=16):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
@@ -199,6 +199,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
 def _arrow_schema():
     arrow = require("pyarrow")
     text, texts = arrow.string(), arrow.list_(arrow.string())
+    span = arrow.struct([("start", arrow.int64()), ("end", arrow.int64())])
     evidence = arrow.list_(arrow.struct([("doc", text), ("start", arrow.int64()), ("end", arrow.int64())]))
     return arrow.schema(
         [
@@ -235,6 +236,15 @@ def _arrow_schema():
                         ("doc_source", texts),
                         ("licence", texts),
                         ("evidence", evidence),
+                        ("evidence_in_prompt", arrow.list_(span)),
+                        ("evidence_depth", arrow.float64()),
+                        ("question_position", text),
+                        ("document_kind", text),
+                        ("template", text),
+                        ("listed", texts),
+                        ("length_bin", text),
+                        ("slot", arrow.int64()),
+                        ("seed", text),
                         ("generator", text),
                         ("strict_prefix", text),
                         ("relevance", arrow.list_(arrow.float64())),

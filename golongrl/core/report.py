@@ -5,7 +5,7 @@
         ("Per metric", [Table(["metric", "rows"], [["em", 400]], caption="Rows per metric")]),
     ])
 
-Light and dark follow the reader's system; no script, no external resource.
+Light and dark follow the reader's system; no external resource, and no script but that of a `Viewer`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from os import PathLike
 from typing import Any
 
 from golongrl.core.errors import require
+from golongrl.core.report_viewer import SCRIPT, SCRIPT_HASH, STYLE, Viewer
 from golongrl.core.store import write_text
 
 
@@ -110,7 +111,7 @@ class Lines:
         ]
 
 
-Block = Paragraph | Table | KeyValues | Bars | Lines
+Block = Paragraph | Table | KeyValues | Bars | Lines | Viewer
 Section = tuple[str, Block | Sequence[Block]]
 
 
@@ -139,7 +140,20 @@ def page(title: str, sections: Sequence[Section]) -> str:
     )
     environment.filters["show"] = show
     parts = [(heading, [body] if isinstance(body, Block) else list(body)) for heading, body in sections]
-    return environment.from_string(_TEMPLATE).render(title=title, sections=parts)
+    has_viewer = any(isinstance(block, Viewer) for _, blocks in parts for block in blocks)
+    return environment.from_string(_TEMPLATE).render(
+        title=title,
+        sections=parts,
+        # The script and the hash stand in the page letter by letter, so they must not be escaped.
+        script=_literal(SCRIPT) if has_viewer else None,
+        script_hash=SCRIPT_HASH,
+        viewer_style=_literal(STYLE) if has_viewer else None,
+        literal=_literal,
+    )
+
+
+def _literal(text: str) -> Any:
+    return require("markupsafe").Markup(text)
 
 
 def write_page(path: str | PathLike[str], title: str, sections: Sequence[Section]) -> None:
@@ -153,7 +167,8 @@ _TEMPLATE = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'\
+{% if script %}; script-src '{{ script_hash }}'{% endif %}">
 <title>{{ title }}</title>
 <style>
 :root { color-scheme: light dark;
@@ -178,6 +193,9 @@ figure { margin: .5rem 0 1rem; } figcaption { color: var(--soft); font-size: .92
 svg text { fill: var(--text); font: 13px system-ui, sans-serif; }
 svg polyline { fill: none; stroke-width: 2; } svg line.grid { stroke: var(--line); stroke-width: 1; }
 svg rect { fill: var(--bar); } svg line { stroke: var(--text); stroke-width: 1.5; }
+{% if viewer_style %}
+{{ viewer_style }}\
+{% endif %}
 </style>
 </head>
 <body>
@@ -241,6 +259,14 @@ stroke-dasharray="{{ curve.dash }}"/>
 {% endfor %}
 </svg>
 </figure>
+{% elif block.kind == "viewer" %}
+{% if block.caption %}
+<p>{{ block.caption }}</p>
+{% endif %}
+<div class="viewer">
+<noscript><p>The samples need JavaScript to be shown; nothing is fetched.</p></noscript>
+<script type="application/json">{{ literal(block.data) }}</script>
+</div>
 {% else %}
 <figure>
 {% if block.caption %}
@@ -263,6 +289,9 @@ width="100%">
 </section>
 {% endfor %}
 </main>
+{% if script %}
+<script>{{ script }}</script>
+{% endif %}
 </body>
 </html>
 """

@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -12,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from golongrl.core import config as configuration
-from golongrl.core.errors import CheckFailedError, ConfigError, DataError, RunConflictError
+from golongrl.core.errors import CheckFailedError, ConfigError, RunConflictError, UsageError
 from golongrl.core.records import read_records
 from golongrl.core.store import file_sha256, read_jsonl
-from golongrl.core.tokens import ApproxTokenizer
-from golongrl.pipeline.dataset.build import build, plan
+from golongrl.core.tokens import ApproxTokenizer, parse_length
+from golongrl.pipeline.dataset.build import build
+from golongrl.pipeline.dataset.estimate import estimate
 from golongrl.pipeline.dataset.project import write_project_file
-from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.settings import BuildConfig, parse_target
 from golongrl.rewards import gold_response, score_response
 
 ANIMALS = ["ant", "bear", "crane", "dove", "eagle", "falcon", "goose", "heron", "ibis", "jackal", "koala", "llama"]
@@ -69,8 +72,15 @@ def work(tmp_path, monkeypatch):
 
 
 def settings(corpus, **changes):
-    table = {"sources": [str(corpus)], "target": 56, "length_bins": "512,1k", "seed": 3, **changes}
+    table = {"sources": [str(corpus)], "target": 54, "length_bins": "1k,2k", "seed": 3, **changes}
     return configuration.build(BuildConfig, table)
+
+
+OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "assigned.jsonl", "documents.jsonl")
+
+
+def digests(folder):
+    return {name: file_sha256(folder / name) for name in OUTPUTS}
 
 
 @pytest.fixture(scope="module")
@@ -88,184 +98,234 @@ def records(out):
     return [record for name in ("train", "val") for record in read_records(out / f"{name}.parquet")]
 
 
-def test_every_gold_scores_one_and_every_prompt_stays_in_its_bin(built):
+def test_all_nine_capabilities_come_out_with_gold_answers_that_score_one(built):
     found = records(built.out)
-    assert len(found) == 56 == built.facts["train"] + built.facts["val"]
-    assert Counter(r.extra_info["capability"] for r in found) == dict.fromkeys(
-        ("T1", "T2", "T3", "T6", "T7", "T8", "T9"), 8
-    )
-    assert built.facts["shortfall"] == {}
+    assert len(found) == 54 == sum(built.facts["records"]["splits"].values())
+    assert Counter(r.extra_info["capability"] for r in found) == {f"T{n}": 6 for n in range(1, 10)}
     for record in found:
         assert score_response(record, gold_response(record)).value == pytest.approx(1)
-        assert score_response(record, "").value == 0
-        prompt = record.prompt[0].content
-        assert record.extra_info["n_tokens"] == ApproxTokenizer().count(prompt) <= 1024 - 40
-        assert record.extra_info["question"] in prompt
-        assert record.extra_info["metric"] == record.metric
-        assert len(record.prompt) == 1
+        prompt, info = record.prompt[0].content, record.extra_info
+        assert info["n_tokens"] == ApproxTokenizer().count(prompt)
+        assert (0 if info["length_bin"] == "1k" else 1024) < info["n_tokens"] <= parse_length(info["length_bin"]) - 40
+        assert info["question"] in prompt
+        assert info["metric"] == record.metric
+        assert info["template"].startswith(info["task_form"] + "/")
+        assert 0 <= info["evidence_depth"] <= 1
+        before = prompt.index(info["question"]) < len(prompt) / 2
+        assert before == (info["question_position"] == "before")
 
 
-def test_evidence_points_at_the_document(built):
+def test_evidence_points_at_the_document_and_at_the_prompt(built):
     documents = {row["sha256"]: row for _, row in read_jsonl(built.out / "documents.jsonl")}
     forms = set()
     for record in records(built.out):
+        info = record.extra_info
         texts = []
-        for span in record.extra_info["evidence"]:
-            assert span["doc"] in record.extra_info["doc_sha256"]
+        for span in info["evidence"]:
+            assert span["doc"] in info["doc_sha256"]
             texts.append(documents[span["doc"]]["text"][span["start"] : span["end"]])
-        if record.extra_info["capability"] in ("T1", "T3"):
-            for gold in [record.gold.golden_label] if record.gold.golden_label else record.gold.doc_ids:
-                assert any(gold in text for text in texts)
-        forms.add(record.extra_info["task_form"])
-    assert len(forms) >= 12
+        shown = [record.prompt[0].content[span["start"] : span["end"]] for span in info["evidence_in_prompt"]]
+        if info["capability"] == "T9":
+            assert shown == []
+            assert not any(text in record.prompt[0].content for text in texts)
+        else:
+            assert shown == texts
+        forms.add(info["task_form"])
+    assert len(forms) >= 14
 
 
-def test_indices_are_distinct_and_sources_relative(built, corpus):
+def test_indices_are_distinct_and_nothing_names_this_machine(built, corpus):
     found = records(built.out)
-    assert sorted(r.extra_info["index"] for r in found) == list(range(56))
+    assert sorted(r.extra_info["index"] for r in found) == list(range(54))
     for path in built.out.iterdir():
-        if path.suffix in (".parquet", ".md", ".html", ".json") and path.name != "config.json":
-            assert str(corpus).encode() not in path.read_bytes(), path.name
-    assert {len(r.extra_info["doc_source"]) for r in found} > {1}
+        if path.name not in ("config.json", ".lock"):
+            assert str(corpus.parent).encode() not in path.read_bytes(), path.name
 
 
 def test_no_validation_document_is_seen_in_training(built):
     train = list(read_records(built.out / "train.parquet"))
     val = list(read_records(built.out / "val.parquet"))
-    assert len(val) == 6
-    about = {r.extra_info["evidence"][0]["doc"] for r in val}
+    assert len(val) == 9
+    about = {span["doc"] for r in val for span in r.extra_info["evidence"][:1]}
     assert not about & {sha for r in train for sha in r.extra_info["doc_sha256"]}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(corpus, built, work):
-    again = build(settings(corpus), work / "again")
+def test_workers_and_interruptions_change_no_byte_and_the_seed_does(corpus, built, work):
+    again = build(settings(corpus, workers=2), work / "data")
+    assert digests(again.out) == digests(built.out)
     other = build(settings(corpus, seed=4), work / "other")
-    for name in ("train.parquet", "val.parquet"):
-        assert file_sha256(again.out / name) == file_sha256(built.out / name)
-        assert file_sha256(other.out / name) != file_sha256(built.out / name)
+    assert not set(digests(other.out).values()) & {digests(built.out)[n] for n in ("train.parquet", "val.parquet")}
+
+
+SCRIPT = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from golongrl.pipeline.dataset.build import build\n"
+    "from golongrl.pipeline.dataset.settings import BuildConfig\n"
+    "if __name__ == '__main__':\n"
+    "    build(BuildConfig.model_validate_json(sys.argv[1]), Path('data'))\n"
+)
+
+
+def test_kill_9_again_and_again_gives_the_same_bytes(corpus, built, work):
+    (work / "script.py").write_text(SCRIPT)
+    config = settings(corpus)
+    kills = 0
+    rng = random.Random(5)
+    while True:
+        process = subprocess.Popen([sys.executable, "script.py", config.model_dump_json()], cwd=work)
+        deadline = time.monotonic() + rng.uniform(1.0, 2.5) + kills * 0.7
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 1
+    assert digests(work / "data") == digests(built.out)
+    assert not (work / "data" / "work").exists()
 
 
 def test_a_finished_build_returns_at_once_and_another_configuration_is_refused(corpus, built, work):
     stamp = (built.out / "train.parquet").stat().st_mtime_ns
-    again = build(settings(corpus), built.out)
+    again = build(settings(corpus, workers=2), built.out)
     assert again.already_finished
     assert again.facts == json.loads((built.out / "build.json").read_text())
     assert (built.out / "train.parquet").stat().st_mtime_ns == stamp
-    with pytest.raises(RunConflictError, match="target: 56 -> 57"):
+    with pytest.raises(RunConflictError, match="target: 54 -> 57"):
         build(settings(corpus, target=57), built.out)
 
 
 def test_fresh_sets_the_old_build_aside(corpus, work):
-    build(settings(corpus, target=7), work / "data")
-    build(settings(corpus, target=14), work / "data", fresh=True)
+    build(settings(corpus, target=9), work / "data")
+    build(settings(corpus, target=18), work / "data", fresh=True)
     assert (work / "data.old-1" / "train.parquet").exists()
 
 
-def test_kill_9_in_the_middle_and_again_gives_the_same_records(corpus, built, work):
-    script = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from golongrl.pipeline.dataset.build import build\n"
-        "from golongrl.pipeline.dataset.settings import BuildConfig\n"
-        "build(BuildConfig.model_validate_json(sys.argv[1]), Path('data'))\n"
-    )
-    config = settings(corpus)
-    process = subprocess.Popen([sys.executable, "-c", script, config.model_dump_json()], cwd=work)
-    journal = work / "data" / "construct.jsonl"
-    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 60_000):
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (work / "data" / "train.parquet").exists()
-    kept = journal.read_bytes()
-    with open(journal, "ab") as handle:
-        handle.write(b'{"key": "torn')
-    result = build(config, work / "data")
-    assert result.resumed
-    assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
-    for name in ("train.parquet", "val.parquet"):
-        assert file_sha256(work / "data" / name) == file_sha256(built.out / name)
+def test_a_mix_asks_for_so_many_records_of_each(corpus, work):
+    result = build(settings(corpus, target=1, mix={"t3": 5, "T8": 2}), work / "data")
+    assert Counter(r.extra_info["capability"] for r in records(result.out)) == {"T3": 5, "T8": 2}
+    with pytest.raises(ConfigError, match="leave --capabilities out"):
+        settings(corpus, mix={"T3": 5}, capabilities="T1")
+    assert parse_target("T1=5, T4=2") == {"mix": {"T1": 5, "T4": 2}}
+    assert parse_target("70") == {"target": 70}
+    with pytest.raises(UsageError, match="a number of records, or a mix"):
+        parse_target("many")
 
 
 def test_the_project_file_is_written_once(corpus, work):
-    first = build(settings(corpus, target=7), work / "data")
-    table = tomllib.loads((work / "golongrl.toml").read_text())
-    train = table["train"]
-    assert (train["data"], train["val_data"]) == ("data/train.parquet", "data/val.parquet")
+    first = build(settings(corpus, target=9), work / "data")
+    assert (work / "golongrl.toml").read_text() == (work / "data" / "golongrl.toml").read_text()
+    train = tomllib.loads((work / "golongrl.toml").read_text())["train"]
+    assert train["data"] == "data/train.parquet"
     assert train["max_prompt_tokens"] == max(settings(corpus).length_bins)
-    batch, records = train["prompts_per_batch"], first.facts["train"]
-    assert batch <= max(1, records / 4) < 2 * batch
+    batch, count = train["prompts_per_batch"], first.facts["records"]["splits"]["train"]
+    assert batch <= max(1, count / 4) < 2 * batch
     assert any("wrote golongrl.toml" in note for note in first.notes)
     (work / "golongrl.toml").write_text("# mine\n")
-    second = build(settings(corpus, target=14), work / "more")
+    second = build(settings(corpus, target=18), work / "more")
     assert (work / "golongrl.toml").read_text() == "# mine\n"
-    assert any("stays as it is" in note for note in second.notes)
-
-
-def test_card_and_report_tell_counts_and_command(built, corpus):
-    card = (built.out / "README.md").read_text()
-    front = card.split("---\n")[1]
-    assert "- split: validation" in front
-    assert "| T1 precise retrieval | 5 | 3 | 8 |" in card
-    assert "golongrl build-dataset docs --out data --capabilities T1,T2,T3,T6,T7,T8,T9 --target 56" in card
-    assert "| unknown |" in card
-    assert "<script" not in (built.out / "report.html").read_text()
+    assert any("golongrl train --config more/golongrl.toml" in note for note in second.notes)
 
 
 def test_what_cannot_be_built_is_counted_never_silent(work):
     folder = work / "tables"
     folder.mkdir()
-    (folder / "t.csv").write_text("a,b\n" + "\n".join(f"x{i},{i}" for i in range(30)) + "\n")
+    rows = "\n".join(f"item {chr(97 + i)}{chr(97 + i % 7)},{i * i % 97},{i * 37 % 101}" for i in range(26))
+    (folder / "t.csv").write_text(f"name,height,weight\n{rows}\n")
     (folder / "bad.csv").write_text("a,b\n1\n2,3\n4\n")
-    result = build(settings(folder, target=20, capabilities="T1,T8"), work / "data")
-    assert result.facts["built"] == {"T1": 10, "T8": 0}
-    assert result.facts["shortfall"] == {"T8": 10}
-    assert [row["source"] for _, row in read_jsonl(result.out / "refused.jsonl")] == ["bad.csv"]
+    result = build(settings(folder, target=10, capabilities="T4,T9"), work / "data")
+    assert Counter(r.extra_info["capability"] for r in read_records(result.out / "train.parquet")) == {"T4": 5}
+    assert result.facts["notes"] == ["T9: 5 records fewer than wanted"]
+    assert result.facts["assign"]["T9"]["documents"] == 0
+    assert sum(result.facts["assign"]["T9"]["missing"].values()) == 1
+    rejects = [row for _, row in read_jsonl(result.out / "rejects.jsonl")]
+    assert [row["source"] for row in rejects if row["phase"] == "collect"] == ["bad.csv"]
+    (row,) = (row for _, row in read_jsonl(result.out / "assigned.jsonl"))
+    assert row["capabilities"]["T4"].startswith("holds ")
+    assert row["capabilities"]["T9"].startswith("lacks ")
     assert not (result.out / "val.parquet").exists()
     assert any("no validation records" in note for note in result.notes)
-    with pytest.raises(CheckFailedError, match="not one record"):
-        build(settings(folder, capabilities="T8"), work / "none")
+    with pytest.raises(CheckFailedError, match="not one training record"):
+        build(settings(folder, capabilities="T9"), work / "none")
 
 
-def test_unusable_sources_leave_no_run_folder(work):
+def test_no_usable_document_is_a_failed_check_that_shows_the_funnel(work):
     (work / "empty").mkdir()
-    with pytest.raises(DataError, match="folder is empty"):
+    with pytest.raises(CheckFailedError, match="0 files found"):
         build(settings(work / "empty"), work / "data")
     (work / "empty" / "a.txt").write_bytes(b"\x00" * 100)
-    with pytest.raises(DataError, match="binary"):
-        build(settings(work / "empty"), work / "data")
-    assert not (work / "data").exists()
+    with pytest.raises(CheckFailedError, match="1 files found, 1 files and rows refused, 0 documents read.*binary"):
+        build(settings(work / "empty"), work / "more")
+    assert [row["source"] for _, row in read_jsonl(work / "more" / "rejects.jsonl")] == ["a.txt"]
 
 
 def test_an_out_folder_inside_the_sources_is_not_read(work):
     folder = write_corpus(work / "docs", count=6)
-    config = settings(folder, target=7)
+    config = settings(folder, target=9)
     first = build(config, folder / "out")
     assert build(config, folder / "out").already_finished
     again = build(config, folder / "out", fresh=True)
-    assert again.facts["documents"] == first.facts["documents"] == 11
+    assert again.facts["collect"]["documents"] == first.facts["collect"]["documents"] == 11
 
 
-def test_plan_writes_nothing(corpus, work):
-    found = plan(settings(corpus))
+def test_copies_are_dropped_and_named(work):
+    folder = write_corpus(work / "docs", count=6)
+    (folder / "copy.md").write_text((folder / "guide00.md").read_text())
+    (folder / "near.md").write_text((folder / "guide01.md").read_text() + "\nOne more line at the end of it.\n")
+    facts = build(settings(folder, target=9), work / "data").facts["collect"]
+    assert (facts["exact_duplicates"], facts["near_duplicates"], facts["documents"]) == (1, 1, 11)
+    kept = build(settings(folder, target=9, near_duplicate=1.0), work / "all").facts["collect"]
+    assert (kept["exact_duplicates"], kept["near_duplicates"], kept["documents"]) == (1, 0, 12)
+
+
+def test_only_allowed_licences_stay(work):
+    folder = write_corpus(work / "docs", count=6)
+    (folder / "licences.toml").write_text('"*.csv" = "CC0-1.0"\n')
+    result = build(settings(folder, target=6, capabilities="T3", licences="cc0-1.0"), work / "data")
+    assert result.facts["collect"]["documents"] == 4
+    assert result.facts["records"]["licences"].keys() == {"CC0-1.0"}
+    assert sum(result.facts["collect"]["filtered"]["licence"].values()) == 7
+
+
+def test_an_estimate_writes_nothing_and_knows_what_can_be_built(corpus, work):
+    found = estimate(settings(corpus, length_bins="1k"))
     assert found["documents"] == 19
-    assert found["eligible"]["T9"] >= 14
+    assert found["whole"]
+    assert found["tokens"] > 1000
+    assert {row["capability"]: row["expected"] for row in found["capabilities"]} == {f"T{n}": 6 for n in range(1, 10)}
+    assert all(stage["seconds"] > 0 for stage in found["stages"])
     assert list(work.iterdir()) == []
 
 
 def test_chinese_documents_get_chinese_questions(corpus, work):
-    result = build(settings(corpus / "手册.md", target=4, capabilities="T1,T8", length_bins="512"), work / "data")
+    result = build(settings(corpus / "手册.md", target=4, capabilities="T1,T8", length_bins="1k"), work / "data")
     for record in read_records(result.out / "train.parquet"):
         assert record.language == "zh"
         assert record.gold.summary == "Chinese"
-        assert "[答案]" in record.prompt[0].content
+        assert "【文档1】" in record.prompt[0].content
+
+
+def test_train_and_verify_read_the_dataset_as_it_is(built, tmp_path):
+    import datasets
+
+    from golongrl.pipeline.training.preflight.data import check_data, gate
+
+    train = str(built.out / "train.parquet")
+    assert check_data(train, 2048).rows == 45
+    gate(train, seed=0)
+    loaded = datasets.load_dataset(str(built.out), cache_dir=str(tmp_path))
+    assert {name: split.num_rows for name, split in loaded.items()} == {"train": 45, "validation": 9}
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"length_bins": "4q"}, "not a length"),
-        ({"capabilities": "T4"}, "rules build T1"),
+        ({"capabilities": "T10"}, "rules build T1"),
+        ({"generator": "llm"}, "generator"),
         ({"sources": []}, "name the files or folders"),
         ({"val_share": 1.0}, "val_share"),
         ({"target": 0}, "target"),
@@ -282,6 +342,6 @@ def test_the_project_file_leaves_the_response_what_the_model_can_take(tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(f'{{"max_position_embeddings": {context}}}')
-    write_project_file(tmp_path / "train.parquet", None, "model", records=40, longest=2048)
+    write_project_file(tmp_path, tmp_path / "train.parquet", None, "model", records=40, longest=2048)
     train = tomllib.loads((tmp_path / "golongrl.toml").read_text())["train"]
     assert train.get("max_response_tokens") == response

@@ -1,94 +1,134 @@
-"""Phase 2, assign: which documents hold what a capability's questions are made of, and which side they go to."""
+"""Phase 2, assign: which documents hold what a capability's questions are made of, why, and which are held out."""
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from golongrl.core.documents import Document
 from golongrl.core.store import content_key
-from golongrl.pipeline.dataset.construct import TASK_FORMS, summary
+from golongrl.pipeline.dataset.construct import TASK_FORMS, counting, outline, sheet, summary, tally
 from golongrl.pipeline.dataset.construct.form import TaskForm
-
-MIN_PROSE = 400
-"""Characters of running text below which a document has no prose to ask about (half of it for Chinese)."""
+from golongrl.pipeline.dataset.encoding import Entry
 
 
-def _has_table(document: Document) -> bool:
-    return any(b.table is not None and b.table.regular and len(b.table.rows) >= 3 for b in document.blocks)
+@dataclass(frozen=True)
+class Criterion:
+    """Something a document can hold: how it is said, how much of it is needed, how it is counted."""
+
+    sentence: str
+    least: int
+    amount: Callable[[Document], int]
 
 
-def _has_sections(document: Document) -> bool:
-    return sum(block.kind == "heading" for block in document.blocks) >= 3
+def _longest_table(document: Document) -> int:
+    return max((len(b.table.rows) for b in document.blocks if b.table is not None and b.table.regular), default=0)
 
 
-def _has_lists(document: Document) -> bool:
-    items = sum(block.kind == "item" for block in document.blocks)
-    return items >= 3 and sum(block.kind == "heading" for block in document.blocks) >= 2
+def _headings(document: Document) -> int:
+    return sum(block.kind == "heading" for block in document.blocks)
 
 
-def _has_prose(document: Document) -> bool:
-    least = MIN_PROSE // 2 if document.language == "zh" else MIN_PROSE
+def _items_below_headings(document: Document) -> int:
+    return sum(block.kind == "item" for block in document.blocks) if _headings(document) >= 2 else 0
+
+
+def _prose(document: Document) -> int:
     running = sum(b.span.end - b.span.start for b in document.blocks if b.kind in ("paragraph", "turn"))
-    return running >= least
+    # A Chinese character says about as much as two or three Latin letters.
+    return running * 2 if document.language == "zh" else running
 
 
-def _has_dialogue(document: Document) -> bool:
-    return len({block.speaker for block in document.blocks if block.kind == "turn"}) >= 3
+def _speakers(document: Document) -> int:
+    return len({block.speaker for block in document.blocks if block.kind == "turn"})
 
 
-def _has_abstract(document: Document) -> bool:
-    return any(b.kind == "heading" and summary.is_summary(document.slice(b.content)) for b in document.blocks)
+def _abstracts(document: Document) -> int:
+    return sum(b.kind == "heading" and summary.is_summary(document.slice(b.content)) for b in document.blocks)
 
 
-def _has_opening(document: Document) -> bool:
+def _opening(document: Document) -> int:
     first = summary.first_paragraph(document)
-    return first is not None and summary.names_subject(
-        document.title, document.slice(first.content), document.language
+    return int(
+        first is not None and summary.names_subject(document.title, document.slice(first.content), document.language)
     )
 
 
-STRUCTURES: dict[str, Callable[[Document], bool]] = {
-    "table": _has_table,
-    "sections": _has_sections,
-    "lists": _has_lists,
-    "prose": _has_prose,
-    "dialogue": _has_dialogue,
-    "abstract": _has_abstract,
-    "opening": _has_opening,
+CRITERIA: dict[str, Criterion] = {
+    "table": Criterion("a table with distinct column names and 3 rows or more", 3, _longest_table),
+    "numeric_table": Criterion("a table with a column of numbers and 3 rows or more", 3, sheet.holds_numeric_table),
+    "sections": Criterion("3 headings or more", 3, _headings),
+    "lists": Criterion("3 list items or more, and 2 headings", 3, _items_below_headings),
+    "prose": Criterion("400 characters of running text (200 of Chinese)", 400, _prose),
+    "paragraphs": Criterion("10 paragraphs or more, and no dialogue", 10, tally.holds_paragraphs),
+    "outline": Criterion("3 headings or more, with paragraphs", 3, outline.holds_headings_and_paragraphs),
+    "years": Criterion("2 numbers or more that read like years", 2, counting.holds_years),
+    "turns": Criterion("10 turns or more, of two speakers", 10, counting.holds_turns),
+    "dialogue": Criterion("3 speakers or more", 3, _speakers),
+    "abstract": Criterion("a section that the document calls its abstract or summary", 1, _abstracts),
+    "opening": Criterion("an opening paragraph that names the subject of the title", 1, _opening),
 }
-"""What a task form can need of a document."""
+"""What a task form can need of a document: the one table of assignment criteria."""
 
 Assignment = dict[str, dict[int, list[TaskForm]]]
 """Capability id -> document number -> the forms this document can serve."""
 
 
-def assign(documents: Sequence[Document], capabilities: Sequence[str]) -> Assignment:
+def amounts(document: Document) -> dict[str, int]:
+    """How much of each criterion a document holds."""
+    return {name: criterion.amount(document) for name, criterion in CRITERIA.items()}
+
+
+def meets(entry: Entry, name: str) -> bool:
+    """Whether a document holds enough of a criterion."""
+    return entry.amounts[name] >= CRITERIA[name].least
+
+
+def assign(entries: Sequence[Entry], capabilities: Sequence[str]) -> Assignment:
     """The forms each document can serve, per capability."""
     assignment: Assignment = {capability: {} for capability in capabilities}
-    for number, document in enumerate(documents):
-        held = {name for name, holds in STRUCTURES.items() if holds(document)}
+    for number, entry in enumerate(entries):
         for form in TASK_FORMS.values():
-            if form.capability in assignment and form.needs in held:
+            if form.capability in assignment and entry.language in form.languages and meets(entry, form.needs):
                 assignment[form.capability].setdefault(number, []).append(form)
     return assignment
 
 
-def split(documents: Sequence[Document], assignment: Assignment, val_share: float, seed: int) -> list[int]:
+def lacks(capability: str, entry: Entry) -> str:
+    """What a document would have to hold to carry a capability."""
+    needs = dict.fromkeys(form.needs for form in TASK_FORMS.values() if form.capability == capability)
+    if all(meets(entry, name) for name in needs):
+        return "no form of it reads this language"
+    return "lacks " + ", or ".join(CRITERIA[name].sentence for name in needs)
+
+
+def why(capability: str, entry: Entry) -> str:
+    """Why a document can, or cannot, carry a capability, with what it holds."""
+    needs = dict.fromkeys(form.needs for form in TASK_FORMS.values() if form.capability == capability)
+    held = ", ".join(f"{name} {entry.amounts[name]}" for name in needs if meets(entry, name))
+    return f"holds {held}" if held else lacks(capability, entry)
+
+
+def split(entries: Sequence[Entry], assignment: Assignment, val_share: float, seed: int) -> list[int]:
     """Numbers of the documents kept for validation: about `val_share` of them, at least one of two or more, chosen
-    so that as many capabilities as possible can be built from them."""
+    so that as many capabilities and languages as possible can be built from them."""
     usable = sorted({number for served in assignment.values() for number in served})
     if val_share == 0 or len(usable) < 2:
         return []
     wanted = min(len(usable) - 1, max(1, round(val_share * len(usable))))
-    order = sorted(usable, key=lambda number: documents[number].sha256)
+    order = sorted(usable, key=lambda number: entries[number].sha256)
     random.Random(content_key("split", seed)).shuffle(order)
+    carries = {
+        number: {(c, entries[number].language) for c, served in assignment.items() if number in served}
+        for number in order
+    }
     chosen: list[int] = []
-    covered: set[str] = set()
+    covered: set[tuple[str, str]] = set()
     while len(chosen) < wanted:
-        gain = {number: {c for c, served in assignment.items() if number in served} - covered for number in order}
-        best = max(order, key=lambda number: len(gain[number]))
-        covered |= gain[best]
+        best = max(order, key=lambda number: len(carries[number] - covered))
+        if not carries[best] - covered:
+            chosen += order[: wanted - len(chosen)]
+            break
+        covered |= carries[best]
         chosen.append(best)
         order.remove(best)
-        if not any(gain.values()):
-            chosen += order[: wanted - len(chosen)]
     return sorted(chosen)

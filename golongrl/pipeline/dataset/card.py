@@ -1,31 +1,87 @@
-"""The dataset card (README.md with YAML front matter) and the report page, both from the numbers of build.json."""
+"""The dataset card: README.md with YAML front matter, written from a build's facts alone.
+
+The same facts give the same bytes; no time and no path of the machine stands in it.
+"""
 
 import json
+import re
 import shlex
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import report, tasks
-from golongrl.core.records import Record
 from golongrl.core.store import write_text
-from golongrl.core.tokens import format_length
-from golongrl.pipeline.dataset.construct import TASK_FORMS
-from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.core.tokens import APPROX, format_length
+from golongrl.pipeline.dataset import card_tables as tables
+from golongrl.pipeline.dataset.facts import BuildFacts
+from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+HUB_LICENCES = (
+    "apache-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "cc-by-2.0",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "gfdl",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "mit",
+    "mpl-2.0",
+    "odbl",
+    "odc-by",
+    "pddl",
+    "unlicense",
+)
+"""Names that the Hub has for licences documents come under; anything else is "other" there."""
+FILES = {"train": "train.parquet", "validation": "val.parquet"}
+REASONS = 8
+"""Reasons that the card lists per capability and outcome; the report page lists all."""
+FLAGS = ("sources", "generator", "capabilities", "target", "mix", "length_bins", "tokenizer", "val_share", "seed")
+"""Settings that have a flag of their own."""
+
+FIELDS = (
+    ("data_source, ability, extra_info.reward_mode", "what verl and the published data call the metric and task"),
+    ("prompt", "one user message: question, documents, answer format"),
+    ("reward_model.ground_truth", "golden_label for single answers and tables, doc_ids for lists and summaries"),
+    ("index, slot, seed, generator, pipeline_version", "which record this is, and what made it"),
+    ("question, options, listed", "the question alone, its options, and the candidate answers that it states"),
+    ("capability, metric, task_form, template", "what is asked, how it is scored, form and wording (form/number)"),
+    ("language, n_tokens, length_bin, tokenizer", "en or zh, and the prompt's length as the tokenizer counts it"),
+    ("doc_sha256, doc_source, licence", "per document of the prompt, in its order; text in documents.jsonl"),
+    ("document_kind", "kind of the document asked about"),
+    ("evidence", "what proves the answer: doc (sha256), start and end in characters of that document's text"),
+    ("evidence_in_prompt", "the same places in the prompt's user message"),
+    ("evidence_depth", "where in the prompt the evidence stands on average, 0 (beginning) to 1 (end)"),
+    ("question_position", "whether the question stands before or after the documents"),
+    ("relevance, tolerance, strict_prefix", "how the metric scores, where a record sets it"),
+)
 
 
 def command(config: BuildConfig, out: Path) -> str:
     """The command line that builds this dataset again; paths of this machine are cut to their last part."""
     words = ["golongrl", "build-dataset", *(_portable(source) for source in config.sources)]
-    words += ["--out", _portable(str(out)), "--capabilities", ",".join(config.capabilities)]
-    words += ["--target", str(config.target), "--length-bins", ",".join(map(format_length, config.length_bins))]
+    words += ["--out", _portable(str(out)), "--generator", config.generator]
+    if config.mix:
+        words += ["--target", ",".join(f"{capability}={count}" for capability, count in config.mix.items())]
+    else:
+        words += ["--capabilities", ",".join(config.capabilities), "--target", str(config.target)]
+    words += ["--length-bins", ",".join(map(format_length, config.length_bins))]
     words += ["--tokenizer", _portable(config.tokenizer), "--val-share", f"{config.val_share:g}"]
     words += ["--seed", str(config.seed)]
-    for key in ("template_tokens", "max_document_mb", "text_column"):
-        if getattr(config, key) != type(config).model_fields[key].default:
-            words += ["--set", f"{key}={getattr(config, key)}"]
+    for key, value in config.model_dump(mode="json").items():
+        if key not in (*FLAGS, *FREE) and getattr(config, key) != type(config).model_fields[key].default:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            words += ["--set", f"{key}={text}"]
     return shlex.join(words)
 
 
@@ -37,161 +93,138 @@ def _portable(path: str) -> str:
     return str(given.relative_to(here)) if given.is_relative_to(here) else given.name
 
 
-def cell_counts(train: list[Record], val: list[Record], bounds: tuple[int, ...]) -> list[list[Any]]:
-    """Rows (capability, one count per length bin, total) over both splits."""
-    labels = [format_length(bound) for bound in bounds]
-    counts = Counter((r.extra_info["capability"], length_label(r, bounds)) for r in (*train, *val))
-    ids = sorted({capability for capability, _ in counts})
-    return [
-        [_name(i), *(counts[i, label] for label in labels), sum(counts[i, label] for label in labels)] for i in ids
-    ]
-
-
-def length_label(record: Record, bounds: tuple[int, ...]) -> str:
-    """The length bin of a record."""
-    return format_length(min(bound for bound in bounds if record.extra_info["n_tokens"] <= bound))
-
-
-def _name(capability: str) -> str:
-    return f"{capability} {tasks.CAPABILITIES[capability].name}"
-
-
-def licences(train: list[Record], val: list[Record]) -> Counter[str]:
-    """How many documents shown in the prompts carry each licence."""
-    known: dict[str, str] = {}
-    for record in (*train, *val):
-        known |= dict(zip(record.extra_info["doc_sha256"], record.extra_info["licence"], strict=True))
-    return Counter(known.values())
-
-
-def write_card(
-    path: Path, config: BuildConfig, out: Path, facts: dict[str, Any], train: list[Record], val: list[Record]
-) -> None:
+def write_card(path: Path, facts: BuildFacts) -> None:
     """Write README.md."""
-    languages = sorted({record.language for record in (*train, *val)})
-    found = licences(train, val)
-    total = len(train) + len(val)
-    size = next((label for bound, label in SIZES if total < bound), "n>1M")
-    files = [("train", "train.parquet")] + ([("validation", "val.parquet")] if val else [])
-    only = next(iter(found)) if len(found) == 1 else ""
-    front = ["---", f"license: {json.dumps(only.lower() if only and only != 'unknown' else 'other')}", "language:"]
-    front += [f"- {language}" for language in languages]
-    front += ["task_categories:", "- question-answering", "- text-generation", "tags:", "- long-context", "- rlvr"]
-    front += ["- golongrl", "size_categories:", f"- {json.dumps(size)}", "configs:", "- config_name: default"]
-    front += ["  data_files:"]
-    for split, name in files:
-        front += [f"  - split: {split}", f"    path: {name}"]
-    labels = [format_length(bound) for bound in config.length_bins]
-    forms = Counter(r.extra_info["task_form"] for r in (*train, *val))
-    body = [
-        "# Long-context RLVR dataset built by rules",
-        f"{len(train)} training and {len(val)} validation records from {facts['documents']} documents, made by "
-        "golongrl's rules track: every question is built from a document's own structure, every gold answer scores "
-        "1.0 under its own reward, and every record names the characters of the document that prove it.",
-        "```\n" + command(config, out) + "\n```",
-        "## Records per capability and prompt length",
-        f"Lengths are tokens of the prompt counted with `{_portable(config.tokenizer)}`; a column holds prompts "
-        "up to its name.",
-        _markdown(["capability", *labels, "all"], cell_counts(train, val, config.length_bins)),
-        "## Task forms",
-        _markdown(
-            ["form", "capability", "metric", "what is asked", "records"],
-            [
-                [n, f.capability, tasks.CAPABILITIES[f.capability].metric, _what(f.construct), forms[n]]
-                for n, f in TASK_FORMS.items()
-                if forms[n]
-            ],
-        ),
-        "## Funnel",
-        _markdown(["step", "count"], funnel(facts)),
-        "## Licences of the documents",
-        _markdown(["licence", "documents"], sorted(found.items())),
-        "## Fields",
-        "`data_source`, `prompt`, `ability`, `reward_model.ground_truth` (`golden_label` for single answers, "
-        "`doc_ids` for lists and reference summaries, `summary` = language label) as verl reads them. "
-        "`extra_info` adds capability, metric, form, token count, and per document of the prompt its "
-        "sha256, relative source and licence. `evidence` spans index into `text` of the row with this `sha256` in "
-        "documents.jsonl.",
-        "Validation records are about documents that no training record is about or shows.",
+    write_text(path, card(facts))
+
+
+def card(facts: BuildFacts) -> str:
+    """The text of README.md."""
+    return _front_matter(facts) + "\n" + "\n\n".join(_body(facts)) + "\n"
+
+
+def _front_matter(facts: BuildFacts) -> str:
+    """What the Hub and `datasets.load_dataset` read: every value is quoted as YAML reads JSON strings."""
+    records = facts["records"]
+    known = [licence.lower() for licence in records["licences"]]
+    licence = known[0] if len(known) == 1 and known[0] in HUB_LICENCES else "other"
+    languages = sorted({cell["language"] for cell in records["cells"]})
+    total = tables.total(facts)
+    lines = ["---", f"license: {json.dumps(licence)}"]
+    lines += _yaml_list("language", languages)
+    lines += _yaml_list("task_categories", ["question-answering", "summarization", "text-generation"])
+    lines += _yaml_list("tags", ["long-context", "reinforcement-learning", "rlvr", "verifiable-rewards", "golongrl"])
+    lines += _yaml_list("size_categories", [next((label for bound, label in SIZES if total < bound), "n>1M")])
+    lines += ["configs:", '- config_name: "default"', "  data_files:"]
+    for split, name in FILES.items():
+        if records["splits"].get(split):
+            lines += [f'  - split: "{split}"', f'    path: "{name}"']
+    return "\n".join([*lines, "---", ""])
+
+
+def _yaml_list(key: str, values: list[str]) -> list[str]:
+    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)]
+
+
+def _body(facts: BuildFacts) -> Iterator[str]:
+    source, records = facts["source"], facts["records"]
+    splits = records["splits"]
+    yield "# Long-context tasks with verifiable answers, built by rules"
+    yield (
+        f"{splits.get('train', 0):,} training and {splits.get('validation', 0):,} validation records that show "
+        f"{records['documents']:,} documents, made by the rules track of golongrl {source['version']}: no model "
+        "wrote a question or an answer. Every question is made of a document's own structure, its answer was found a "
+        "second time by brute force in the text of the prompt, the gold answer scores 1.0 under the record's own "
+        "reward, and the record names the characters that prove it."
+    )
+    yield _shell(source["command"])
+    yield from (f"Note: {note}." for note in facts.get("notes", []))
+    yield from _what_is_in_it(facts)
+    yield from _how_it_came_about(facts)
+    yield from _where_it_is_from(facts)
+    yield from _how_to_use_it(facts)
+
+
+def _what_is_in_it(facts: BuildFacts) -> Iterator[str]:
+    source, records = facts["source"], facts["records"]
+    tokenizer = source["tokenizer"]
+    counted = "estimated as bytes / 4" if tokenizer == APPROX else f"as {tokenizer} counts them"
+    yield "## Records"
+    yield f"Columns are length bins: prompts up to that many tokens, {counted}, and longer than the bin before."
+    yield tables.markdown(tables.counts(facts))
+    yield tables.markdown(tables.wanted(facts))
+    yield "### Prompt lengths in tokens"
+    yield tables.markdown(tables.lengths(facts))
+    yield "## Task forms"
+    yield "Wordings are the distinct phrasings of the form that occur in the records, per language."
+    yield tables.markdown(tables.forms(facts))
+    positions = " and ".join(f"{place} the documents in {count:,}" for place, count in records["question"].items())
+    yield "## Depth of the evidence"
+    yield "Records by where in the prompt their evidence stands on average."
+    yield tables.markdown(tables.depths(facts))
+    yield (
+        f"The question stands {positions} records. "
+        f"Kind of the document asked about: {tables.shares(records['kinds'])}. "
+        f"Documents in the prompt: {', '.join(f'{n} in {count:,}' for n, count in records['shown'].items())} records."
+    )
+    yield "## Closed book"
+    yield tables.CLOSED_BOOK
+    yield tables.markdown(tables.closed_book(facts))
+    yield "report.html has every strategy, and the same per task form."
+
+
+def _how_it_came_about(facts: BuildFacts) -> Iterator[str]:
+    yield "## Funnel"
+    yield tables.markdown(tables.funnel(facts))
+    yield "### Collect: why files, rows and documents did not stay"
+    yield _some(tables.refusals(facts), "Nothing was refused or filtered out.")
+    yield "### Assign: which documents can serve a capability"
+    yield tables.markdown(tables.eligible(facts))
+    yield "### Construct: what became of the attempts"
+    yield "A passed-over attempt found no unambiguous question; a rejected one made a question that failed a check."
+    yield tables.markdown(tables.attempts(facts))
+    yield _some(tables.reasons(facts, REASONS), "No attempt failed.")
+
+
+def _some(table: tables.TableOf, otherwise: str) -> str:
+    return tables.markdown(table) if table[1] else otherwise
+
+
+def _where_it_is_from(facts: BuildFacts) -> Iterator[str]:
+    sources = facts["records"]["sources"]
+    yield "## Licences"
+    yield "Documents that the prompts show, and records that show at least one of them."
+    yield tables.markdown(tables.licences(facts))
+    yield "## Sources"
+    most = len(sources["top"])
+    which = "all of them" if most == sources["count"] else f"the {most} that most records show"
+    yield f"The prompts show documents of {sources['count']:,} sources; {which}:"
+    yield tables.markdown((["source", "records"], sources["top"]))
+
+
+def _how_to_use_it(facts: BuildFacts) -> Iterator[str]:
+    rows: list[list[Any]] = [list(field) for field in FIELDS]
+    yield "## Fields"
+    yield "The columns are those that verl's RLHFDataset reads. From `index` on, the fields are in `extra_info`."
+    yield tables.markdown((["field", "content"], rows))
+    yield "## Splits"
+    yield (
+        "Documents are split before anything is asked: no training record is about, or shows, a document held out "
+        "for validation, and near copies of a document were dropped before. Validation prompts may be filled up with "
+        "documents of the training side."
+    )
+    yield "## Verify and train"
+    model = " --model FOLDER" if facts["source"]["tokenizer"] == APPROX else ""
+    lines = [
+        "golongrl verify-rewards train.parquet",
+        f"golongrl train --config golongrl.toml --algo tmn-reweight{model}",
+        """python -c 'import datasets; print(datasets.load_dataset("."))'""",
     ]
-    if facts["shortfall"]:
-        body += [
-            "## Shortfall",
-            _markdown(["capability", "missing"], [[_name(c), n] for c, n in facts["shortfall"].items()]),
-        ]
-    write_text(path, "\n".join([*front, "---", ""]) + "\n" + "\n\n".join(body) + "\n")
+    yield "In this folder:"
+    yield _shell("\n".join(lines))
 
 
-def funnel(facts: dict[str, Any]) -> list[list[Any]]:
-    """What went in and what came out, step by step."""
-    steps = [
-        ["files found", facts["files"]],
-        ["files and rows refused (refused.jsonl says why)", facts["refused"]],
-        ["documents", facts["documents"]],
-        ["excerpts passed over (no unambiguous question in them)", _total(facts["unfit"])],
-        ["records dropped (gold, evidence or repetition)", _total(facts["dropped"])],
-        ["records kept", facts["train"] + facts["val"]],
-    ]
-    return steps
-
-
-def _total(tallies: dict[str, dict[str, int]]) -> int:
-    return sum(sum(reasons.values()) for reasons in tallies.values())
-
-
-def _what(construct: Any) -> str:
-    return construct.__doc__.split("\n")[0].rstrip(".")
-
-
-def _markdown(columns: list[str], rows: list[list[Any]] | list[tuple[Any, ...]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines)
-
-
-def write_report(
-    path: Path, config: BuildConfig, out: Path, facts: dict[str, Any], train: list[Record], val: list[Record]
-) -> None:
-    """Write report.html: counts, funnel, reasons, refusals, and one sample per task form."""
-    labels = [format_length(bound) for bound in config.length_bins]
-    reasons = [
-        [capability, kind, reason, count]
-        for kind in ("unfit", "dropped")
-        for capability, tally in facts[kind].items()
-        for reason, count in sorted(tally.items(), key=lambda item: -item[1])
-    ]
-    samples = {record.extra_info["task_form"]: record for record in reversed((*val, *train))}
-    shown = [
-        [name, record.extra_info["question"], record.gold.golden_label or "\n".join(record.gold.doc_ids)]
-        for name, record in sorted(samples.items())
-    ]
-    sections: list[Any] = [
-        (
-            "Result",
-            [
-                report.KeyValues(
-                    {"training records": len(train), "validation records": len(val), "command": command(config, out)}
-                )
-            ],
-        ),
-        (
-            "Records per capability and prompt length",
-            [report.Table(["capability", *labels, "all"], cell_counts(train, val, config.length_bins))],
-        ),
-        ("Funnel", [report.Table(["step", "count"], funnel(facts))]),
-        (
-            "Licences",
-            [report.Table(["licence", "documents"], [list(row) for row in sorted(licences(train, val).items())])],
-        ),
-        ("One question per task form", [report.Table(["form", "question", "gold"], shown)]),
-        (
-            "Why excerpts and records did not stay",
-            [report.Table(["capability", "kind", "form and reason", "count"], reasons)],
-        ),
-    ]
-    if facts["shortfall"]:
-        rows = [[_name(c), n] for c, n in facts["shortfall"].items()]
-        sections.insert(1, ("Shortfall", [report.Table(["capability", "missing records"], rows)]))
-    if facts["refusals"]:
-        rows = [[item["source"], item["reason"]] for item in facts["refusals"][:200]]
-        sections.append(("Refused", [report.Table(["file", "reason"], rows, "refused.jsonl holds all of them")]))
-    report.write_page(path, "Dataset build", sections)
+def _shell(text: str) -> str:
+    # A fence must be longer than any in its text, and names of files may hold anything.
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}sh\n{text}\n{fence}"

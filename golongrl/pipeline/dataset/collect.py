@@ -1,234 +1,218 @@
-"""Phase 1, collect: find files, refuse what cannot be used with a reason, parse the rest, drop exact duplicates."""
+"""Phase 1, collect: read files, filter what they hold, and store the documents that stay, each with what the later
+phases must know of it. Copies are dropped once everything is read."""
 
-import fnmatch
-import glob
-import os
-import tomllib
+import base64
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import tokens
 from golongrl.core.documents import Document
-from golongrl.core.errors import DataError
-from golongrl.core.store import content_key, file_sha256
-from golongrl.pipeline.dataset.readers import READERS, Origin, Refusal, RefusedError, reader_of
-
-LICENCES_FILE = "licences.toml"
-DETECT_BYTES = 65_536
-CONTROL_SHARE = 0.02
-"""Share of control characters in the first bytes above which a file counts as binary."""
+from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.pipeline.dataset import near_duplicates
+from golongrl.pipeline.dataset.assign import amounts
+from golongrl.pipeline.dataset.encoding import Entry, encode, kind_of
+from golongrl.pipeline.dataset.filters import boilerplate, language, quality
+from golongrl.pipeline.dataset.library import load_tokenizer
+from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.reading import parts, read_part
+from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.source_file import Part, SourceFile
+from golongrl.pipeline.dataset.workers import Job, run_all
 
 Progress = Callable[[str, int | None], AbstractContextManager[Any]]
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """A file to read: where it lies, its name relative to the source it was found in, and its licence."""
+class _NoBar:
+    def advance(self, count: int = 1) -> None:
+        """Nothing to show."""
 
-    path: Path
-    name: str
-    licence: str
-    sha256: str
+
+def silent(label: str, total: int | None) -> AbstractContextManager[Any]:
+    """Progress that nobody watches."""
+    return nullcontext(_NoBar())
+
+
+SUPPORTED = ("en", "zh")
+JOB_BYTES = 4_000_000
+"""Source bytes, about, that make one job."""
 
 
 @dataclass
 class Collection:
-    """What collecting yields: documents in order of their names, and what was refused or dropped, with reasons."""
+    """What collecting yields: documents in the order of their sources, and what did not stay, with reasons."""
 
-    documents: list[Document] = field(default_factory=list)
+    files: int
+    read: int = 0
+    entries: list[Entry] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    files: int = 0
-    duplicates: int = 0
+    dropped: list[tuple[str, str, str]] = field(default_factory=list)
+    """(source, filter, reason) of documents that were read and did not stay."""
+    removed: Counter[str] = field(default_factory=Counter)
+    """Boilerplate taken out of documents that stayed -> documents."""
+
+    def filtered(self) -> dict[str, Counter[str]]:
+        """Filter -> reason -> documents."""
+        found: dict[str, Counter[str]] = {name: Counter() for name in FILTERS}
+        for _, name, reason in self.dropped:
+            found.setdefault(name, Counter())[reason.split(":")[0]] += 1
+        return found
 
 
-def find_files(
-    sources: Sequence[str], max_document_mb: float, out: Path | None = None
-) -> tuple[list[SourceFile], list[Refusal]]:
-    """Every file below the sources (files, folders, globs), those refused before reading apart.
-
-    What an earlier build left in `out` or beside it (`NAME.old-N`) is no source. DataError when a source does not
-    exist or a glob matches nothing.
-    """
-    found: dict[Path, SourceFile] = {}
-    refused: list[Refusal] = []
-    for source in sources:
-        for base, path in _expand(source):
-            # A file name may hold bytes that are no UTF-8, which no parquet file takes.
-            name = path.relative_to(base).as_posix().encode("utf-8", "backslashreplace").decode()
-            if path.name == LICENCES_FILE or (out is not None and _is_output(path, out)):
-                continue
-            try:
-                _check_file(path, max_document_mb)
-            except RefusedError as error:
-                refused.append(Refusal(name, str(error)))
-                continue
-            if path.resolve() not in found:
-                found[path.resolve()] = SourceFile(path, name, _licence(base, name), file_sha256(path))
-    return _distinct_names(sorted(found.values(), key=lambda f: (f.name, f.sha256))), refused
-
-
-def input_digests(files: Sequence[SourceFile]) -> dict[str, str]:
-    """One digest over the names, contents and licences of all files: what a run folder remembers of its inputs."""
-    return {"documents": content_key([[f.name, f.sha256, f.licence] for f in files])}
+FILTERS = ("boilerplate", "length", "licence", "language", "quality")
+"""In the order in which they are applied; "exact copy" and "near copy" come after all of them."""
 
 
 def collect(
+    folder: Path,
     files: Sequence[SourceFile],
     refused: Sequence[Refusal],
-    *,
-    text_column: str | None,
+    config: BuildConfig,
     progress: Progress,
 ) -> Collection:
-    """Parse the files. DataError when not one usable document is left, saying what was found instead."""
-    result = Collection(refused=list(refused), files=len(files) + len(refused))
-    seen: set[str] = set()
-    with progress("collect", len(files)) as bar:
-        for file in files:
-            for outcome in _parse(file, text_column):
-                if isinstance(outcome, Refusal):
-                    result.refused.append(outcome)
-                elif outcome.sha256 in seen:
-                    result.duplicates += 1
-                    result.refused.append(Refusal(outcome.source, "duplicate: the same text was read before"))
-                else:
-                    seen.add(outcome.sha256)
-                    result.documents.append(outcome)
+    """Read every file into `folder`/documents; parts that were finished before are not read again."""
+    result = Collection(files=len(files) + len(refused), refused=list(refused))
+    jobs = [_job(folder, part, config) for part in parts(files, JOB_BYTES)]
+    with progress("collect", len(jobs)) as bar:
+        todo = [job for job in jobs if not _summary(job).exists()]
+        bar.advance(len(jobs) - len(todo))
+        for _ in run_all(collect_job, todo, workers=config.workers, ray_address=config.ray_address):
             bar.advance(1)
-    if not result.documents:
-        raise DataError(nothing_usable(result))
+    signatures: list[bytes] = []
+    seen: dict[str, str] = {}
+    for job in jobs:
+        found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        result.read += found["read"]
+        result.removed.update(found["removed"])
+        result.refused += [Refusal(**row) for row in found["refused"]]
+        result.dropped += [tuple(row) for row in found["dropped"]]
+        for row in found["documents"]:
+            signature = base64.b85decode(row.pop("signature"))
+            entry = Entry(**row)
+            if entry.sha256 in seen:
+                result.dropped.append((entry.source, "exact copy", f"the same text as {seen[entry.sha256]}"))
+                continue
+            seen[entry.sha256] = entry.source
+            result.entries.append(entry)
+            signatures.append(signature)
+    _drop_near_copies(result, signatures, config.near_duplicate)
     return result
 
 
-def nothing_usable(result: Collection) -> str:
-    """The message when no document is left."""
-    reasons = [f"{refusal.source}: {refusal.reason}" for refusal in result.refused[:5]]
-    more = f" (and {len(result.refused) - 5} more)" if len(result.refused) > 5 else ""
-    return (
-        f"no usable document among {result.files} file(s): "
-        + ("; ".join(reasons) or "the folder is empty")
-        + more
-        + f". Pass files or folders with {', '.join(sorted(READERS))}"
+def _drop_near_copies(result: Collection, signatures: Sequence[bytes], threshold: float) -> None:
+    if threshold >= 1 or len(signatures) < 2:
+        return
+    import numpy as np
+
+    matrix = np.frombuffer(b"".join(signatures), dtype=np.uint32).reshape(len(signatures), -1)
+    kept = []
+    for entry, original in zip(result.entries, near_duplicates.groups(matrix, threshold), strict=True):
+        if original < 0:
+            kept.append(entry)
+        else:
+            source = result.entries[original].source
+            result.dropped.append((entry.source, "near copy", f"almost the same text as {source}"))
+    result.entries = kept
+
+
+def _job(folder: Path, part: Part, config: BuildConfig) -> Job:
+    settings = {
+        "text_column": config.text_column,
+        "max_document_mb": config.max_document_mb,
+        "min_tokens": config.min_tokens,
+        "licences": list(config.licences),
+        "tokenizer": config.tokenizer,
+    }
+    stored = asdict(part)
+    return {"folder": str(folder), "part": stored, "settings": settings, "key": content_key(stored, settings)}
+
+
+def _summary(job: Job) -> Path:
+    return Path(job["folder"]) / "documents" / f"{job['key']}.json"
+
+
+def collect_job(job: Job) -> Job:
+    """Read one part: a shard of documents, then, as the sign that it is whole, its summary."""
+    summary = _summary(job)
+    shard = summary.with_suffix(".jsonl")
+    settings = job["settings"]
+    counter = load_tokenizer(settings["tokenizer"])
+    found: Job = {"read": 0, "documents": [], "refused": [], "dropped": [], "removed": Counter()}
+    with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
+        for outcome in _read(job):
+            if isinstance(outcome, Refusal):
+                found["refused"].append(asdict(outcome))
+                continue
+            found["read"] += 1
+            document, why, removed = filtered(outcome, settings, counter)
+            if why is not None:
+                found["dropped"].append([outcome.source, *why])
+                continue
+            found["removed"].update(list(removed))
+            offset = handle.tell()
+            handle.write(json.dumps(encode(document), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            entry = Entry(
+                sha256=document.sha256,
+                source=document.source,
+                title=document.title,
+                language=document.language,
+                licence=document.licence,
+                kind=kind_of(document),
+                n_tokens=counter.count(document.text),
+                amounts=amounts(document),
+                shard=f"documents/{shard.name}",
+                offset=offset,
+                size=handle.tell() - offset,
+            )
+            signature = near_duplicates.signature(document.text, document.language).tobytes()
+            found["documents"].append({**asdict(entry), "signature": base64.b85encode(signature).decode()})
+    write_json(summary, found)
+    return {"key": job["key"], "documents": len(found["documents"])}
+
+
+def _read(job: Job) -> Iterator[Document | Refusal]:
+    settings = job["settings"]
+    return read_part(
+        Part.from_job(job["part"]), text_column=settings["text_column"], max_document_mb=settings["max_document_mb"]
     )
 
 
-def _expand(source: str) -> Iterator[tuple[Path, Path]]:
-    """(base folder, file) pairs of one source argument."""
-    path = Path(source)
-    if path.is_dir():
-        for folder, subfolders, names in os.walk(path):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                if not name.startswith("."):
-                    yield path, Path(folder) / name
-    elif path.exists():
-        yield path.parent, path
-    elif glob.has_magic(source):
-        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]
-        if not matches:
-            raise DataError(f"no file matches {source!r}; check the pattern, and quote it")
-        for match in matches:
-            yield from _expand(str(match))
-    else:
-        raise DataError(f"no such file or folder: {source}; check the path")
+def filtered(
+    document: Document, settings: dict[str, Any], counter: tokens.Tokenizer
+) -> tuple[Document, tuple[str, str] | None, dict[str, int]]:
+    """(document without boilerplate, (filter, reason) when it does not stay, boilerplate that was removed)."""
+    document, removed = boilerplate.strip(document)
+    if not document.text.strip():
+        return document, ("boilerplate", "nothing but boilerplate"), removed
+    # Bytes / 4 bounds nothing exactly, but a text of fewer bytes than tokens wanted is too short by any tokenizer.
+    if len(document.text) < 4 * settings["min_tokens"] and counter.count(document.text) < settings["min_tokens"]:
+        return document, ("length", f"shorter than min_tokens = {settings['min_tokens']}"), removed
+    allowed = {name.casefold() for name in settings["licences"]}
+    if allowed and document.licence.casefold() not in allowed:
+        return document, ("licence", f"licence {document.licence} is not among those allowed"), removed
+    code = language.detect(document.text)
+    if code in SUPPORTED:
+        document = replace(document, language=code)
+    elif code != "unknown":
+        return document, ("language", f"language {code}: not supported, only en and zh are"), removed
+    fault = quality.fault(document)
+    return document, None if fault is None else ("quality", fault), removed
 
 
-def _is_output(path: Path, out: Path) -> bool:
-    target = out.resolve()
-    inside = [parent for parent in path.resolve().parents if parent.parent == target.parent]
-    return any(parent == target or parent.name.startswith(f"{target.name}.old-") for parent in inside)
+def funnel(collection: Collection) -> str:
+    """What went in and what stayed, in one line."""
+    filtered = {name: reasons.total() for name, reasons in collection.filtered().items() if reasons}
+    steps = [f"{collection.files} files found", f"{len(collection.refused)} files and rows refused"]
+    steps += [f"{collection.read} documents read", *(f"{n} dropped by {name}" for name, n in filtered.items())]
+    return ", ".join([*steps, f"{len(collection.entries)} documents left"])
 
 
-def _check_file(path: Path, max_document_mb: float) -> None:
-    reader_of(path.suffix)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise RefusedError(f"unreadable: {error.strerror}") from error
-    if not path.is_file():
-        raise RefusedError("not a plain file")
-    if size == 0:
-        raise RefusedError("empty file (0 bytes)")
-    if size > max_document_mb * 1024 * 1024:
-        raise RefusedError(
-            f"{size / 1024 / 1024:.1f} MB, above max_document_mb = {max_document_mb:g}; split it, or raise the limit"
-        )
-    if not os.access(path, os.R_OK):
-        raise RefusedError("unreadable: permission denied")
-
-
-def _licence(base: Path, name: str) -> str:
-    table = _licence_table(base)
-    return next((table[pattern] for pattern in table if fnmatch.fnmatch(name, pattern)), "unknown")
-
-
-def _licence_table(base: Path) -> dict[str, str]:
-    path = base / LICENCES_FILE
-    if not path.is_file():
-        return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f'{path} is not valid TOML ({error}); write lines like "*.md" = "CC-BY-4.0"') from error
-    for pattern, licence in table.items():
-        if not isinstance(licence, str):
-            raise DataError(f'{path}: {pattern!r} must be a text like "CC-BY-4.0", not {licence!r}')
-    return table
-
-
-def _distinct_names(files: list[SourceFile]) -> list[SourceFile]:
-    """Files of different sources may share a relative name; later ones are told apart by a number."""
-    counts: dict[str, int] = {}
-    distinct = []
-    for file in files:
-        counts[file.name] = number = counts.get(file.name, 0) + 1
-        name = file.name if number == 1 else f"{file.name} ({number})"
-        distinct.append(SourceFile(file.path, name, file.licence, file.sha256))
-    return distinct
-
-
-def _parse(file: SourceFile, text_column: str | None) -> Iterator[Document | Refusal]:
-    origin = Origin(file.name, file.path.stem, file.path.suffix.lower(), file.licence, text_column)
-    try:
-        text = decode(file.path.read_bytes())
-        for outcome in reader_of(origin.suffix)(text, origin):
-            if isinstance(outcome, Document) and not outcome.text.strip():
-                yield Refusal(outcome.source, "it holds no text")
-            else:
-                yield outcome
-    except RefusedError as error:
-        yield Refusal(file.name, str(error))
-    except OSError as error:
-        yield Refusal(file.name, f"unreadable: {error.strerror}")
-    except RecursionError:
-        yield Refusal(file.name, "nested too deeply to parse")
-
-
-def decode(data: bytes) -> str:
-    """Bytes as text: byte order mark, UTF-8, else the encoding charset-normalizer is sure of; RefusedError else."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return _decode_as(data, encoding)
-    head = data[:DETECT_BYTES]
-    control = sum(head.count(byte) for byte in (*range(9), *range(14, 27), *range(28, 32)))
-    if b"\x00" in head or control > CONTROL_SHARE * len(head):
-        raise RefusedError("binary file: it holds NUL or control bytes, no text")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(data[: 4 * DETECT_BYTES], threshold=0.1).best()
-        if best is None or best.encoding in ("ascii", "utf_8"):
-            raise RefusedError(
-                f"undecodable: not UTF-8 (byte {error.start}) and no other encoding fits; convert it to UTF-8"
-            ) from error
-        return _decode_as(data, best.encoding)
-
-
-def _decode_as(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise RefusedError(f"undecodable: byte {error.start} is not {encoding}; convert it to UTF-8") from error
+def nothing_usable(collection: Collection) -> str:
+    """The message when no document is left."""
+    examples = [f"{refusal.source}: {refusal.reason}" for refusal in collection.refused[:5]]
+    examples += [f"{source}: {why}" for source, _, why in collection.dropped[: 5 - len(examples)]]
+    return f"no usable document ({funnel(collection)}): " + ("; ".join(examples) or "the sources hold no file")

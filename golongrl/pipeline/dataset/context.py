@@ -1,15 +1,17 @@
-"""From a candidate to a prompt: the excerpt among filler documents, the question, the answer format, within a bin."""
+"""The prompt: documents around the evidence, the question before or after them, the answer format, within a bin."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from golongrl.core.documents import Span
 from golongrl.core.text import normalise
 from golongrl.core.tokens import Tokenizer
 from golongrl.pipeline.dataset.construct.form import Candidate, Unfit
 from golongrl.pipeline.dataset.excerpt import Excerpt, Measured
+from golongrl.pipeline.dataset.request import Bin
 
-MAX_FILLERS = 200
+MAX_FILLERS = 400
 SMALLEST_FILLER = 48
 """Tokens below which a further filler document is not worth its title."""
 TITLE_TOKENS = 12
@@ -28,6 +30,15 @@ INSTRUCTIONS: dict[str, dict[str, str]] = {
         "zh": "在回复的最后写“答案：X”，其中X是正确选项的字母。",
     },
     "f1": {language: text.format(order="") for language, text in _LIST.items()},
+    "math": {
+        "en": "End your reply with the final answer in \\boxed{}, as a plain number.",
+        "zh": "在回复的最后把最终答案以纯数字写在\\boxed{}中。",
+    },
+    "iou": {
+        "en": 'End your reply with the rows as JSON, <answer>{"data": [[...], [...]]}</answer>, cells as they '
+        "stand in the documents.",
+        "zh": '在回复的最后以JSON写出这些行：<answer>{"data": [[...], [...]]}</answer>，单元格与原文一致。',
+    },
     "subem": {language: text.format(order="") for language, text in _LIST.items()},
     "ndcg": {
         "en": _LIST["en"].format(order=", in the order asked for"),
@@ -46,86 +57,116 @@ INSTRUCTIONS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Prompt lengths above `lower` and up to `upper` tokens."""
+class Task:
+    """The parts of a prompt beside its documents."""
 
-    label: str
-    lower: int
-    upper: int
+    question: str
+    instruction: str
+    language: str
+    question_first: bool
 
 
 @dataclass(frozen=True)
-class Context:
-    """A finished prompt: its text, the excerpts in it in order, and its size in tokens."""
+class Prompt:
+    """A finished prompt: its text, where the documents stand in it, where each excerpt's text starts, its tokens."""
 
-    prompt: str
+    text: str
+    context: Span
     excerpts: tuple[Excerpt, ...]
+    starts: tuple[int, ...]
     n_tokens: int
 
+    @property
+    def shown(self) -> str:
+        """The documents as the prompt shows them."""
+        return self.text[self.context.start : self.context.end]
 
-def render(excerpts: Iterable[Excerpt], question: str, metric: str, language: str) -> str:
-    """The user message."""
-    parts = []
+
+def render(excerpts: Sequence[Excerpt], task: Task) -> tuple[str, Span, tuple[int, ...]]:
+    """(prompt text, span of the documents in it, start of each excerpt's text)."""
+    zh = task.language == "zh"
+    if zh:
+        asked = f"问题：{task.question}"
+        opening = "先读问题，再阅读其后的文档作答。" if task.question_first else "阅读以下文档，然后回答问题。"
+    else:
+        asked = f"Question: {task.question}"
+        opening = (
+            "Read the question, then answer it from the documents below."
+            if task.question_first
+            else "Read the documents and answer the question."
+        )
+    before = [opening, asked] if task.question_first else [opening]
+    after = [task.instruction] if task.question_first else [asked, task.instruction]
+    head = "\n\n".join(before) + "\n\n"
+    parts, starts, at = [], [], len(head)
     for number, excerpt in enumerate(excerpts, 1):
-        mark = f"【文档{number}】" if language == "zh" else f"[Document {number}] "
-        parts.append(f"{mark}{excerpt.document.title}\n{excerpt.text}")
-    instruction = INSTRUCTIONS[metric][language]
-    if language == "zh":
-        return "\n\n".join(["阅读以下文档，然后回答问题。", *parts, f"问题：{question}", instruction])
-    return "\n\n".join(["Read the documents and answer the question.", *parts, f"Question: {question}", instruction])
+        mark = f"【文档{number}】" if zh else f"[Document {number}] "
+        title = f"{mark}{excerpt.document.title}\n"
+        starts.append(at + len(title))
+        parts.append(title + excerpt.text)
+        at += len(parts[-1]) + 2
+    context = "\n\n".join(parts)
+    return head + context + "\n\n" + "\n\n".join(after), Span(len(head), len(head) + len(context)), tuple(starts)
 
 
-def question_tokens(tokenizer: Tokenizer, question: str, metric: str, language: str) -> int:
+def base_tokens(tokenizer: Tokenizer, task: Task) -> int:
     """Tokens of a prompt without its documents."""
-    return tokenizer.count(render([], question, metric, language)) + TITLE_TOKENS
+    return tokenizer.count(render([], task)[0]) + TITLE_TOKENS
 
 
-def build_context(
-    candidate: Candidate,
-    metric: str,
-    fillers: Iterable[Measured],
+def gather(fillers: Iterator[Measured], room: int, taken: set[str], rng: random.Random) -> tuple[list[Excerpt], int]:
+    """Stretches of other documents that fill about `room` tokens, no two with the same title, and the room left.
+
+    `taken` holds the normalised titles that are in use and is added to.
+    """
+    found: list[Excerpt] = []
+    while room - TITLE_TOKENS >= SMALLEST_FILLER and len(found) < MAX_FILLERS:
+        filler = next(fillers, None)
+        if filler is None:
+            break
+        title = normalise(filler.document.title)
+        window = None if title in taken else filler.window(room - TITLE_TOKENS, rng)
+        if window is not None:
+            taken.add(title)
+            found.append(window[0])
+            room -= window[1] + TITLE_TOKENS
+    return found, room
+
+
+def finish(
+    before: Sequence[Excerpt],
+    first: Excerpt,
+    after: Sequence[Excerpt],
+    task: Task,
     *,
     bin: Bin,
     limit: int,
-    size: int,
+    droppable: bool,
     tokenizer: Tokenizer,
-    rng: random.Random,
-) -> Context | Unfit:
-    """Put the candidate's excerpt at a random depth among fillers until the prompt has about `size` tokens.
+) -> Prompt | Unfit:
+    """The prompt with `first` between the others.
 
-    Never more than `limit` tokens, measured on the whole prompt. Unfit when the excerpt alone is too long, when the
-    fillers cannot lift the prompt into the bin, or when they make the question ambiguous.
+    Never more than `limit` tokens, measured on the whole prompt: others are dropped where they may be, those farthest
+    from `first` first. Unfit when the prompt is too long for the bin, or too short.
     """
-    target, language = candidate.excerpt, candidate.excerpt.language
-    used = tokenizer.count(render([target], candidate.question, metric, language))
-    if used > limit:
-        return Unfit("longer than the bin")
-    around: list[Excerpt] = []
-    titles = {normalise(target.document.title)}
-    for filler in fillers:
-        room = size - used - TITLE_TOKENS
-        if room < SMALLEST_FILLER or len(around) == MAX_FILLERS:
-            break
-        title = normalise(filler.document.title)
-        window = None if title in titles else filler.window(room, rng)
-        if window is not None:
-            around.append(window[0])
-            titles.add(title)
-            used += window[1] + TITLE_TOKENS
-    place = rng.randint(0, len(around))
+    before, after = list(before), list(after)
     while True:
-        place = min(place, len(around))
-        excerpts = (*around[:place], target, *around[place:])
-        prompt = render(excerpts, candidate.question, metric, language)
-        n_tokens = tokenizer.count(prompt)
+        excerpts = (*before, first, *after)
+        text, context, starts = render(excerpts, task)
+        n_tokens = tokenizer.count(text)
         if n_tokens <= limit:
             break
-        around.pop()
+        if not droppable or len(excerpts) == 1:
+            return Unfit("longer than the bin")
+        if len(before) > len(after):
+            before.pop(0)
+        else:
+            after.pop()
     if n_tokens <= bin.lower:
         return Unfit("too few other documents to fill the bin")
-    shown = normalise("\n\n".join(excerpt.text for excerpt in excerpts))
-    if any(shown.count(normalise(text)) != 1 for text in candidate.once):
-        return Unfit("what the question quotes stands in the context more than once")
-    if any(normalise(text) in shown for text in candidate.absent):
-        return Unfit("the removed reference stands in another document")
-    return Context(prompt, excerpts, n_tokens)
+    return Prompt(text, context, excerpts, starts, n_tokens)
+
+
+def instruction(candidate: Candidate, metric: str, language: str) -> str:
+    """The answer format that the candidate states, else its metric's."""
+    return candidate.instruction or INSTRUCTIONS[metric][language]

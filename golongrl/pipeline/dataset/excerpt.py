@@ -1,6 +1,7 @@
 """A stretch of a document cut at block boundaries (tables between rows), and what questions are asked about: its
 sections, sentences, lists and tables. Offsets stay those of the whole document."""
 
+import bisect
 import functools
 import itertools
 import random
@@ -72,6 +73,39 @@ class Excerpt:
     def flat(self) -> str:
         """The text normalised, for counting occurrences."""
         return normalise(self.text)
+
+    @functools.cached_property
+    def _starts(self) -> list[int]:
+        """Where each block starts in `text`."""
+        starts, at = [], 0
+        for before, block in zip((None, *self.blocks), self.blocks, strict=False):
+            if before is not None:
+                at += 1 if before.kind == block.kind == "item" else 2
+            starts.append(at)
+            at += len(self._rendered(block))
+        return starts
+
+    def locate(self, span: Span) -> Span | None:
+        """Where a span of the document stands in `text`; None when an end of it is not shown."""
+        start, end = self._offset(span.start), self._offset(span.end - 1)
+        return None if start is None or end is None else Span(start, end + 1)
+
+    def _offset(self, position: int) -> int | None:
+        index = bisect.bisect_right(self._blocks_at, position) - 1
+        if index < 0 or position >= self.blocks[index].span.end:
+            return None
+        block, at = self.blocks[index], self._starts[index]
+        if block.table is None:
+            return at + position - block.span.start
+        for part in (block.table.header, *(row.span for row in block.table.rows)):
+            if part.start <= position < part.end:
+                return at + position - part.start
+            at += part.end - part.start + 1
+        return None
+
+    @functools.cached_property
+    def _blocks_at(self) -> list[int]:
+        return [block.span.start for block in self.blocks]
 
     def once(self, text: str) -> bool:
         """Whether a text occurs exactly once, ignoring case and spacing."""
@@ -152,8 +186,8 @@ class Excerpt:
 class Measured:
     """A document whose units (blocks, table rows) are counted once, when first needed."""
 
-    def __init__(self, document: Document, tokenizer: Tokenizer):
-        self.document, self.tokenizer = document, tokenizer
+    def __init__(self, document: Document, tokenizer: Tokenizer, n_tokens: int | None = None):
+        self.document, self.tokenizer, self.n_tokens = document, tokenizer, n_tokens
         self.units: list[tuple[int, int | None]] = []
         for index, block in enumerate(document.blocks):
             rows = [None] if block.table is None else range(len(block.table.rows))
@@ -183,9 +217,10 @@ class Measured:
     def window(self, budget: int, rng: random.Random) -> tuple[Excerpt, int] | None:
         """An excerpt of at most about `budget` tokens and its measured size: the whole document when it fits, else
         a stretch from a random place, starting at a heading when one is near. None when not one block fits."""
-        whole = self._extend(0, budget)
-        if whole[0] == len(self.units):
-            return self._cut(0, whole[0]), whole[1]
+        if self.n_tokens is None or self.n_tokens <= budget:
+            whole = self._extend(0, budget)
+            if whole[0] == len(self.units):
+                return self._cut(0, whole[0]), whole[1]
         for _ in range(6):
             start = self._near_heading(rng.randrange(len(self.units)), budget)
             end, used = self._extend(start, budget)

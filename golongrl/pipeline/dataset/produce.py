@@ -1,270 +1,364 @@
-"""Phase 3, construct: for every split, capability and length bin, ask one document after the other for a record.
+"""Phase 3, construct: rounds of requests until every capability and length bin has its records, or can have no more.
 
-Each attempt is journalled under its content, so an interrupted build repeats nothing and ends with the same records.
+A round is planned from the results of those before it and from nothing else, so that it does not matter who works on
+it, how many at a time, or how often the work was interrupted.
 """
 
+import heapq
+import json
 import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from golongrl import __version__
-from golongrl.core import tasks, tokens
-from golongrl.core.documents import Document
 from golongrl.core.records import Record
-from golongrl.core.store import Journal, content_key
-from golongrl.core.tokens import Tokenizer
+from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.assign import Assignment
 from golongrl.pipeline.dataset.collect import Progress
-from golongrl.pipeline.dataset.construct.form import Candidate, TaskForm, Unfit
-from golongrl.pipeline.dataset.context import Bin, Context, build_context, question_tokens
-from golongrl.pipeline.dataset.excerpt import Measured
-from golongrl.pipeline.dataset.refine import Seen, fault
-from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.compose import compose
+from golongrl.pipeline.dataset.construct import TASK_FORMS
+from golongrl.pipeline.dataset.construct.form import TaskForm
+from golongrl.pipeline.dataset.encoding import Entry
+from golongrl.pipeline.dataset.library import open_library
+from golongrl.pipeline.dataset.refine import Kept, question_key
+from golongrl.pipeline.dataset.request import Bin, Request, bins
+from golongrl.pipeline.dataset.settings import BuildConfig, quotas
+from golongrl.pipeline.dataset.workers import Job, run_all
 
-TRIES = 3
-"""Excerpts that one attempt takes per form; each is smaller than the one before."""
 RETIRE_AFTER = 2
-"""Attempts in a row without a record after which a document is not asked again for a capability and bin."""
-SECOND_PASS = 100_000
-"""Round numbers of the second pass start here, beyond any of the first."""
-SMALLEST_EXCERPT = 64
-LANGUAGE_LABEL = {"en": "English", "zh": "Chinese"}
+"""Requests in a row without a record after which a form no longer asks a document in a bin."""
+ROUNDS = 24
+SURPLUS = 0.1
+"""Share of requests beyond what is missing, since some fail."""
+TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
+"""Turns that a cell has at most: so many per record wanted, and so many more."""
+JOB_TOKENS = 600_000
+"""Prompt tokens, at most, of the requests that make one job."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A record on disk, and what the driver must know of it."""
+
+    request: Request
+    shard: str
+    offset: int
+    size: int
+    question: str
+    answer: str
+    metric: str
 
 
 @dataclass
-class Corpus:
-    """The documents with their token counts."""
+class Tally:
+    """How many requests were made and why scenes were passed over or records dropped, per capability and form."""
 
-    documents: Sequence[Document]
-    tokenizer: Tokenizer
-    measured: list[Measured] = field(init=False)
-    by_sha: dict[str, Document] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.measured = [Measured(document, self.tokenizer) for document in self.documents]
-        self.by_sha = {document.sha256: document for document in self.documents}
-
-    def fillers(self, target: int, pool: Sequence[int], rng: random.Random) -> Iterator[Measured]:
-        """Other documents of the same language in random order."""
-        language = self.documents[target].language
-        for number in rng.sample(pool, len(pool)):
-            if number != target and self.documents[number].language == language:
-                yield self.measured[number]
+    requests: Counter[str] = field(default_factory=Counter)
+    unfit: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejects: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    """(source, form, bin, reason) of what came to nothing."""
 
 
 @dataclass
 class Produced:
-    """Records of one split, and how many attempts ended why, per capability."""
+    """The records kept, in a fixed order, and the tally of everything else."""
 
-    records: list[Record] = field(default_factory=list)
-    wanted: Counter[str] = field(default_factory=Counter)
-    built: Counter[str] = field(default_factory=Counter)
-    unfit: dict[str, Counter[str]] = field(default_factory=dict)
-    dropped: dict[str, Counter[str]] = field(default_factory=dict)
-
-
-def bins(bounds: Sequence[int]) -> list[Bin]:
-    """The length bins between the bounds."""
-    lowers = (0, *bounds[:-1])
-    return [Bin(tokens.format_length(upper), lower, upper) for lower, upper in zip(lowers, bounds, strict=True)]
-
-
-def quotas(total: int, names: Sequence[str]) -> dict[str, int]:
-    """`total` split as evenly as it goes; the first names get what is left over."""
-    share, rest = divmod(total, len(names))
-    return {name: share + (position < rest) for position, name in enumerate(names)}
-
-
-@dataclass(frozen=True)
-class Side:
-    """Train or validation: the documents that questions are about, and those that may stand around them."""
-
-    name: str
-    targets: frozenset[int]
-    pool: tuple[int, ...]
+    made: list[Made] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
-class Bench:
-    """What every attempt of a build needs."""
+class _Cell:
+    """What is still to be built for one side, capability and bin, and whom to ask."""
 
-    corpus: Corpus
-    config: BuildConfig
-    journal: Journal
-    seen: Seen
+    held_out: bool
+    capability: str
+    bin: Bin
+    wanted: int
+    asked: list[tuple[int, str]]
+    """(document, form) pairs that may still be asked, in the order of their turn."""
+    kept: int = 0
+    turn: int = 0
+    attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    failures: Counter[tuple[int, str]] = field(default_factory=Counter)
 
 
-def produce(bench: Bench, assignment: Assignment, side: Side, wanted: dict[str, int], progress: Progress) -> Produced:
-    """Records of one side, `wanted` per capability, split evenly over the length bins."""
+class _Slots:
+    """Slot numbers per form, the lowest free first, so that what is balanced over slots stays balanced."""
+
+    def __init__(self) -> None:
+        self._next: Counter[str] = Counter()
+        self._free: defaultdict[str, list[int]] = defaultdict(list)
+
+    def take(self, form: str) -> int:
+        if self._free[form]:
+            return heapq.heappop(self._free[form])
+        self._next[form] += 1
+        return self._next[form] - 1
+
+    def give_back(self, form: str, slot: int) -> None:
+        heapq.heappush(self._free[form], slot)
+
+
+def produce(
+    folder: Path,
+    config: BuildConfig,
+    entries: Sequence[Entry],
+    assignment: Assignment,
+    progress: Progress,
+) -> Produced:
+    """The records of a build; jobs and their results lie in `folder`/construct, so finished ones are never redone."""
     result = Produced()
-    lengths = bins(bench.config.length_bins)
-    with progress(f"construct {side.name}", sum(wanted.values())) as bar:
-        for capability, total in wanted.items():
-            result.wanted[capability] = total
-            result.unfit[capability], result.dropped[capability] = Counter(), Counter()
-            served = {n: forms for n, forms in assignment[capability].items() if n in side.targets}
-            shares = quotas(total, [bin.label for bin in lengths])
-            # What one length cannot give is asked of the others, so that capabilities stay even.
-            orders = {bin.label: _order(bench, served, capability, bin, side) for bin in lengths}
-            for second in (False, True):
-                for bin in lengths:
-                    quota = total - result.built[capability] if second else shares[bin.label]
-                    first = SECOND_PASS if second else 0
-                    for record in _fill(bench, served, orders[bin.label], bin, quota, side, result, first):
-                        result.records.append(record)
-                        result.built[capability] += 1
-                        bar.advance(1)
+    cells = _cells(config, entries, assignment)
+    slots = _Slots()
+    limits = {c: max(2, round(config.max_answer_share * n)) for c, n in config.wanted.items()}
+    kept = Kept(limits)
+    with progress("construct", sum(cell.wanted for cell in cells)) as bar:
+        for number in range(ROUNDS):
+            requests = [(cell, request) for cell in cells for request in _ask(cell, slots)]
+            if not requests:
+                break
+            outcomes = _run(folder, config, entries, [request for _, request in requests])
+            for cell, request in requests:
+                done = _settle(cell, request, outcomes[request], entries, kept, slots, result)
+                bar.advance(int(done))
+            if number % 2:
+                _share_out(cells)
+    for capability, wanted in config.wanted.items():
+        built = sum(made.request is not None and _capability(made) == capability for made in result.made)
+        result.missing[capability] = wanted - built
     return result
 
 
-def _order(bench: Bench, served: dict[int, list[TaskForm]], capability: str, bin: Bin, side: Side) -> list[int]:
-    """The documents in the random order in which they are asked."""
-    order = sorted(served, key=lambda number: bench.corpus.documents[number].sha256)
-    random.Random(content_key(bench.config.seed, side.name, capability, bin.label)).shuffle(order)
-    return order
+def _capability(made: Made) -> str:
+    return TASK_FORMS[made.request.form].capability
 
 
-def _fill(
-    bench: Bench,
+def _cells(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment) -> list[_Cell]:
+    """One cell per side, capability and bin. Validation asks held-out documents; its share of the records is
+    `val_share`, as far as they can serve."""
+    cells = []
+    lengths = bins(config.length_bins)
+    for capability, total in config.wanted.items():
+        served = assignment[capability]
+        some_held_out = any(entries[number].held_out for number in served)
+        of_side = {True: round(total * config.val_share) if some_held_out else 0}
+        of_side[False] = total - of_side[True]
+        for held_out, count in of_side.items():
+            for bin, wanted in zip(lengths, quotas(count, [b.label for b in lengths]).values(), strict=True):
+                asked = _turns(config.seed, entries, served, held_out, capability, bin, wanted)
+                cells.append(_Cell(held_out, capability, bin, wanted, asked))
+    return cells
+
+
+def _turns(
+    seed: int,
+    entries: Sequence[Entry],
     served: dict[int, list[TaskForm]],
-    order: list[int],
+    held_out: bool,
+    capability: str,
     bin: Bin,
-    quota: int,
-    side: Side,
+    wanted: int,
+) -> list[tuple[int, str]]:
+    """The (document, form) pairs of a cell in the order of their turns: languages and forms alternate, documents come
+    in a random order that the seed fixes. Bounded, since a cell of a large corpus never comes to its end."""
+    if not wanted:
+        return []
+    lanes: dict[tuple[str, str], list[int]] = {}
+    for number, forms in served.items():
+        if entries[number].held_out == held_out:
+            for form in forms:
+                lanes.setdefault((form.name, entries[number].language), []).append(number)
+    rng = random.Random(content_key("turns", seed, held_out, capability, bin.label))
+    order = sorted(lanes)
+    rng.shuffle(order)
+    most = -(-(TURNS_PER_RECORD * wanted + FEWEST_TURNS) // max(1, len(order)))
+    for lane in order:
+        numbers = sorted(lanes[lane], key=lambda number: entries[number].sha256)
+        lanes[lane] = rng.sample(numbers, min(most, len(numbers)))
+    longest = max(map(len, lanes.values()), default=0)
+    # A short lane starts again before a long one has ended, so that every form has its turn.
+    return [(lanes[lane][i % len(lanes[lane])], lane[0]) for i in range(longest) for lane in order]
+
+
+def _ask(cell: _Cell, slots: _Slots) -> Iterator[Request]:
+    """The requests of a cell's next round."""
+    missing = cell.wanted - cell.kept
+    if missing <= 0 or not cell.asked:
+        return
+    for _ in range(missing + int(SURPLUS * missing)):
+        pair = cell.asked[cell.turn % len(cell.asked)]
+        cell.turn += 1
+        number, form = pair
+        yield Request(number, form, cell.bin, cell.held_out, slots.take(form), cell.attempts[pair])
+        cell.attempts[pair] += 1
+
+
+def _settle(
+    cell: _Cell,
+    request: Request,
+    outcome: Job,
+    entries: Sequence[Entry],
+    kept: Kept,
+    slots: _Slots,
     result: Produced,
-    attempt: int,
-) -> Iterator[Record]:
-    """Up to `quota` records of one capability and bin, one per document and round, forms taken in turn.
+) -> bool:
+    """Enter one outcome; True when its record is kept."""
+    pair = (request.document, request.form)
+    source = entries[request.document].source
+    tally = result.tally
+    tally.requests[request.form] += 1
+    for kind, counter in (("unfit", tally.unfit), ("dropped", tally.dropped)):
+        for reason, count in outcome[kind].items():
+            counter[request.form, reason] += count
+            tally.rejects[source, request.form, request.bin.label, reason] += count
+    found = outcome["made"]
+    refusal = None
+    if found is not None and cell.kept < cell.wanted:
+        made = Made(**{**found, "request": request})
+        refusal = kept.refuse(cell.capability, made.metric, made.question, made.answer)
+        if refusal is None:
+            result.made.append(made)
+            cell.kept += 1
+            cell.failures[pair] = 0
+            return True
+        tally.dropped[request.form, refusal] += 1
+        tally.rejects[source, request.form, request.bin.label, refusal] += 1
+    slots.give_back(request.form, request.slot)
+    if found is None or refusal is not None:
+        cell.failures[pair] += 1
+        if cell.failures[pair] == RETIRE_AFTER:
+            _retire(cell, pair)
+    return False
 
-    Documents that keep failing leave `order`. `attempt` numbers the first round, so that a second call asks for
-    other records than the first.
-    """
-    used: Counter[str] = Counter()
-    failures: Counter[int] = Counter()
-    while order and used.total() < quota:
-        for number in list(order):
-            if used.total() == quota:
-                break
-            forms = sorted(served[number], key=lambda form: used[form.name])
-            record = _attempt(bench, number, forms, bin, side, attempt, result)
-            if record is not None:
-                failures[number] = 0
-                used[record.extra_info["task_form"]] += 1
-                yield record
-                continue
-            failures[number] += 1
-            if failures[number] == RETIRE_AFTER:
-                order.remove(number)
-        attempt += 1
+
+def _retire(cell: _Cell, pair: tuple[int, str]) -> None:
+    """Take a pair out of the turns, and keep everyone else's turn."""
+    before = sum(other == pair for other in cell.asked[: cell.turn % max(1, len(cell.asked))])
+    position = cell.turn % max(1, len(cell.asked)) - before
+    cell.asked = [other for other in cell.asked if other != pair]
+    cell.turn = position if cell.asked else 0
 
 
-def _attempt(
-    bench: Bench, number: int, forms: Sequence[TaskForm], bin: Bin, side: Side, attempt: int, result: Produced
-) -> Record | None:
-    """One record of one document, from the first form that yields a new and sound one."""
-    document = bench.corpus.documents[number]
-    for form in forms:
-        key = content_key(__version__, side.name, document.sha256, form.name, bin.label, attempt)
-        row = bench.journal.get(key)
-        if row is None:
-            record, unfit, dropped = _construct(bench, number, form, bin, side, key)
-            row = {"record": record and record.model_dump(), "unfit": unfit, "dropped": dropped}
-            bench.journal.append(key, **row)
-        for kind, tally in (("unfit", result.unfit), ("dropped", result.dropped)):
-            tally[form.capability].update({f"{form.name}: {reason}": n for reason, n in row[kind].items()})
-        if row["record"] is None:
+def _share_out(cells: Sequence[_Cell]) -> None:
+    """What cells without anyone left to ask still miss is asked of the capability's other cells, so that capabilities
+    stay even; first of the same side."""
+    for cell in cells:
+        missing = cell.wanted - cell.kept
+        if missing <= 0 or cell.asked:
             continue
-        kept = Record.model_validate(row["record"])
-        if bench.seen.add(kept):
-            return kept
-        result.dropped[form.capability][f"{form.name}: asked before"] += 1
-    return None
-
-
-def _construct(
-    bench: Bench, number: int, form: TaskForm, bin: Bin, side: Side, key: str
-) -> tuple[Record | None, dict[str, int], dict[str, int]]:
-    """A record, or None with counted reasons: `unfit` excerpts and `dropped` records."""
-    unfit: Counter[str] = Counter()
-    corpus, config = bench.corpus, bench.config
-    measured = corpus.measured[number]
-    capability = tasks.CAPABILITIES[form.capability]
-    language = measured.document.language
-    limit = bin.upper - config.template_tokens
-    overhead = question_tokens(corpus.tokenizer, "", capability.metric, language)
-    for number_of_try in range(TRIES):
-        rng = random.Random(content_key(config.seed, key, number_of_try))
-        size = int(limit * rng.uniform(0.75, 0.98))
-        share = rng.uniform(0.4, 0.8) if rng.random() < 0.4 else 1.0
-        # Questions that quote much need room that is known only once they are made.
-        budget = int((size - overhead) * share * (1.0, 0.7, 0.45)[number_of_try])
-        if budget < SMALLEST_EXCERPT:
-            unfit["the bin is too short for a document and a question"] += 1
-            break
-        found = measured.opening(budget) if form.opening else measured.window(budget, rng)
-        if found is None:
-            unfit["no block fits the bin"] += 1
+        able = [other for other in cells if other.capability == cell.capability and other.asked]
+        able = [other for other in able if other.held_out == cell.held_out] or [o for o in able if not o.held_out]
+        if not able:
             continue
-        candidate = form.construct(found[0], rng)
-        if isinstance(candidate, Unfit):
-            unfit[candidate.reason] += 1
-            continue
-        context = build_context(
-            candidate,
-            capability.metric,
-            corpus.fillers(number, side.pool, rng),
-            bin=bin,
-            limit=limit,
-            size=size,
-            tokenizer=corpus.tokenizer,
-            rng=rng,
-        )
-        if isinstance(context, Unfit):
-            unfit[context.reason] += 1
-            continue
-        record = _record(candidate, context, form, tokens.label(corpus.tokenizer.name))
-        reason = fault(record, candidate, corpus.by_sha)
-        if reason is None:
-            return record, dict(unfit), {}
-        return None, dict(unfit), {reason: 1}
-    return None, dict(unfit), {}
+        cell.wanted = cell.kept
+        for other, more in zip(able, quotas(missing, [str(i) for i in range(len(able))]).values(), strict=True):
+            other.wanted += more
 
 
-def _record(candidate: Candidate, context: Context, form: TaskForm, tokenizer: str) -> Record:
-    capability = tasks.CAPABILITIES[form.capability]
-    document = candidate.excerpt.document
-    single = capability.metric in ("em", "choice")
-    shown = [excerpt.document for excerpt in context.excerpts]
-    evidence = [{"doc": document.sha256, "start": span.start, "end": span.end} for span in candidate.evidence]
-    ground_truth = {
-        "golden_label": candidate.gold[0] if single else "",
-        "doc_ids": [] if single else list(candidate.gold),
-        "summary": LANGUAGE_LABEL[document.language],
+def _run(
+    folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request]
+) -> dict[Request, Job]:
+    """Outcomes of the requests; those of jobs that were finished before are read back."""
+    jobs = list(_jobs(folder, config, entries, requests))
+    todo = [job for job in jobs if not _summary(job).exists()]
+    for _ in run_all(construct_job, todo, workers=config.workers, ray_address=config.ray_address):
+        pass
+    outcomes: dict[Request, Job] = {}
+    for job in jobs:
+        found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        for request, outcome in zip(job["requests"], found, strict=True):
+            outcomes[Request.from_job(request)] = outcome
+    return outcomes
+
+
+def _jobs(folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request]) -> Iterator[Job]:
+    """Requests in jobs of a bounded size, those about one document together."""
+    batch: list[Request] = []
+    ordered = sorted(range(len(requests)), key=lambda i: (requests[i].document, i))
+    size = 0
+    for index in ordered:
+        request = requests[index]
+        if batch and (size + request.bin.upper > JOB_TOKENS or len(batch) == 64):
+            yield _job(folder, config, entries, batch)
+            batch, size = [], 0
+        batch.append(request)
+        size += request.bin.upper
+    if batch:
+        yield _job(folder, config, entries, batch)
+
+
+def _job(folder: Path, config: BuildConfig, entries: Sequence[Entry], batch: Iterable[Request]) -> Job:
+    requests = list(batch)
+    keys = [request.key(config.seed, entries[request.document].sha256) for request in requests]
+    return {
+        "folder": str(folder),
+        "tokenizer": config.tokenizer,
+        "seed": config.seed,
+        "template_tokens": config.template_tokens,
+        "requests": [request.as_job() for request in requests],
+        "key": content_key(*keys),
     }
-    return Record.model_validate(
-        {
-            "data_source": capability.data_source,
-            "prompt": [{"role": "user", "content": context.prompt}],
-            "ability": capability.ability,
-            "reward_model": {"style": "rule", "ground_truth": ground_truth},
-            "extra_info": {
-                "index": 0,
-                "reward_mode": capability.reward_mode,
-                "question": candidate.question,
-                "capability": capability.id,
-                "metric": capability.metric,
-                "task_form": form.name,
-                "language": document.language,
-                "options": list(candidate.options),
-                "n_tokens": context.n_tokens,
-                "tokenizer": tokenizer,
-                "doc_sha256": [document.sha256 for document in shown],
-                "doc_source": [document.source for document in shown],
-                "licence": [document.licence for document in shown],
-                "evidence": evidence,
-                "generator": f"rules/{form.name}",
-                "pipeline_version": __version__,
-            },
-        }
-    )
+
+
+def _summary(job: Job) -> Path:
+    return Path(job["folder"]) / "construct" / f"{job['key']}.json"
+
+
+def construct_job(job: Job) -> Job:
+    """Build the records of a job: a shard of records, then, as the sign that it is whole, its summary."""
+    library = open_library(job["folder"], job["tokenizer"])
+    summary = _summary(job)
+    shard = summary.with_suffix(".jsonl")
+    outcomes = []
+    with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
+        for stored in job["requests"]:
+            request = Request.from_job(stored)
+            outcome = compose(library, request, seed=job["seed"], template_tokens=job["template_tokens"])
+            made = None
+            if outcome.record is not None:
+                offset = handle.tell()
+                handle.write(json.dumps(outcome.record.model_dump(), ensure_ascii=False).encode() + b"\n")
+                made = _made(outcome.record, shard.name, offset, handle.tell() - offset)
+            outcomes.append({"made": made, "unfit": dict(outcome.unfit), "dropped": dict(outcome.dropped)})
+    write_json(summary, outcomes)
+    return {"key": job["key"]}
+
+
+def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
+    info = record.extra_info
+    return {
+        "shard": shard,
+        "offset": offset,
+        "size": size,
+        "question": question_key(info["capability"], info["question"], bool(info["options"])),
+        "answer": normalise(record.gold.golden_label),
+        "metric": record.metric,
+    }
+
+
+def read_records(folder: Path, made: Sequence[Made], start: int) -> Iterator[Record]:
+    """The records on disk in the order given, numbered from `start`."""
+    for number, one in enumerate(made):
+        with open(folder / "construct" / one.shard, "rb") as handle:
+            handle.seek(one.offset)
+            row = json.loads(handle.read(one.size))
+        row["extra_info"]["index"] = start + number
+        yield Record.model_validate(row)
+
+
+def ordered(made: Sequence[Made], seed: int) -> list[Made]:
+    """The records in a random order that the seed fixes."""
+    mixed = list(made)
+    random.Random(content_key("order", seed)).shuffle(mixed)
+    return mixed
+
+
+def held(made: Made) -> bool:
+    """Whether a record is for validation."""
+    return made.request.held_out

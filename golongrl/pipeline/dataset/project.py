@@ -11,15 +11,15 @@ RECIPE_RESPONSE = 16_384
 """Tokens of a response in the recipe, which training takes where nothing else is said."""
 
 
-def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records: int, longest: int) -> str:
-    """Write golongrl.toml unless there is one; returns a line saying what was done.
+def write_project_file(
+    folder: Path, train: Path, val: Path | None, tokenizer: str, *, records: int, longest: int
+) -> list[str]:
+    """Write golongrl.toml into the dataset's folder, and into the working folder unless there is one; returns lines
+    saying what was done.
 
     `records` (training) and `longest` (upper bound of the prompts in tokens) give sizes that fit this dataset; the
     recipe's, which are the defaults, want thousands of records.
     """
-    path = Path.cwd() / PROJECT_FILE
-    if path.exists():
-        return f"{PROJECT_FILE} exists and stays as it is; [train] data would be {_relative(train)!r}"
     lines = [
         "# Written by golongrl build-dataset, read by: golongrl train --algo tmn-reweight",
         "# Every key can be overridden with --set KEY=VALUE.",
@@ -36,9 +36,17 @@ def write_project_file(train: Path, val: Path | None, tokenizer: str, *, records
     if response is not None:
         lines.append(f"max_response_tokens = {response}")
     lines.append(f"prompts_per_batch = {_batch(records)}")
-    write_text(path, "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    own, path = folder / PROJECT_FILE, Path.cwd() / PROJECT_FILE
+    write_text(own, text)
     model = " --model FOLDER" if tokenizer == APPROX else ""
-    return f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight{model} starts from it"
+    if path.exists() and path.resolve() != own.resolve():
+        return [
+            f"{PROJECT_FILE} of the working folder stays as it is; "
+            f"golongrl train --config {_relative(own)} --algo tmn-reweight{model} starts from this dataset"
+        ]
+    write_text(path, text)
+    return [f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight{model} starts from it"]
 
 
 def _batch(records: int) -> int:

@@ -15,6 +15,7 @@ _ZH_END = re.compile(r"[。！？][”’」』）]*")
 _EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
 _ORDINAL = re.compile(r"第[一二三四五六七八九十百千零〇两]+")
 _PAIRS = ("“”", "「」", "『』", "()", "（）", "《》")
+_LETTER = re.compile(r"[^\W\d_]")
 _ODD = re.compile(r"[|<>{}\\=`*_#\[\]]|__|\.\.\.|https?:")
 WORDS = (8, 40)
 """Fewest and most words of a sentence that a question may quote."""
@@ -61,13 +62,13 @@ def sentences(text: str, span: Span, language: str) -> Iterator[Span]:
 
 def quotable(sentence: str, language: str) -> bool:
     """Whether a sentence reads as one: of fair length, mostly letters, without markup, not cut out of a quotation."""
-    if _ODD.search(sentence) or not _closed(sentence):
-        return False
     low, high = CHARACTERS if language == "zh" else WORDS
-    size = len(sentence) if language == "zh" else len(sentence.split())
-    letters = sum(char.isalpha() for char in sentence)
-    opens = sentence[0].isupper() or language == "zh"
-    return low <= size <= high and opens and letters >= 0.6 * len(sentence.replace(" ", ""))
+    # The cheap tests come first: most fragments are too short or too long.
+    if not low <= length(sentence, language) <= high or not (sentence[0].isupper() or language == "zh"):
+        return False
+    if _ODD.search(sentence) or not closed(sentence):
+        return False
+    return len(_LETTER.findall(sentence)) >= 0.6 * len(sentence.replace(" ", ""))
 
 
 def content_words(text: str, language: str) -> Counter[str]:
@@ -103,11 +104,13 @@ def _cut(text: str) -> list[str]:
     return jieba.lcut(text, HMM=False)
 
 
-def _closed(sentence: str) -> bool:
+def closed(sentence: str) -> bool:
     """Whether quotation marks and brackets that open in a sentence close in it, and none close that did not open."""
     if sentence.count('"') % 2:
         return False
     for opening, closing in _PAIRS:
+        if opening not in sentence and closing not in sentence:
+            continue
         depth = 0
         for char in sentence:
             depth += (char == opening) - (char == closing)

@@ -1,29 +1,61 @@
-"""Phase 4, refine: a record stays when its gold answer scores 1.0, its evidence holds the gold and it is new."""
+"""What a record must pass: its gold scores 1.0, its evidence stands in the prompt word for word, its answer is found
+again by brute force, and no fragment of it stands anywhere else."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from golongrl.core.documents import Document
+from golongrl.core.documents import Document, Span
 from golongrl.core.records import Record
 from golongrl.core.text import lines, normalise
-from golongrl.pipeline.dataset.construct.form import Candidate
+from golongrl.pipeline.dataset import view
+from golongrl.pipeline.dataset.construct.form import Candidate, Place
+from golongrl.pipeline.dataset.context import Prompt
+from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.rewards import gold_response, score_response
 
 GOLD_SCORE = 1 - 1e-9
+LEAK = {"en": 13, "zh": 20}
+"""Length, in words or characters, of a fragment of a withheld text that must not stand in the context."""
+WHOLE_ANSWER = {"en": 5, "zh": 12}
+"""Shortest text, in words or characters, that may stand in the context only where the evidence is."""
+UNORDERED = ("em", "choice", "f1", "subem", "iou")
+"""Metrics for which the order of the answers that brute force finds means nothing."""
 
 
-def fault(record: Record, candidate: Candidate, documents: Mapping[str, Document]) -> str | None:
+def in_prompt(evidence: Sequence[Place], scene: Sequence[Excerpt], prompt: Prompt) -> list[Span]:
+    """Where each piece of evidence stands in the prompt; what was withheld from it is left out."""
+    position = {id(excerpt): number for number, excerpt in enumerate(prompt.excerpts)}
+    found = []
+    for place in evidence:
+        number = position.get(id(scene[place.excerpt]))
+        span = None if number is None else prompt.excerpts[number].locate(place.span)
+        if number is not None and span is not None:
+            start = prompt.starts[number]
+            found.append(Span(start + span.start, start + span.end))
+    return found
+
+
+def fault(
+    record: Record, candidate: Candidate, scene: Sequence[Excerpt], prompt: Prompt, spans: Sequence[Span]
+) -> str | None:
     """Why a record may not stay, or None."""
-    if record.metric not in ("em", "choice", "rouge_l"):
+    if record.metric not in ("em", "choice", "math", "iou", "rouge_l"):
         gold = record.gold.doc_ids
         if len(lines("\n".join(gold))) != len(gold):
             return "gold items read the same once normalised"
     score = score_response(record, gold_response(record))
     if score.value is None or score.value < GOLD_SCORE:
         return f"its own gold answer scores {score.value} ({score.reason})"
+    documents = {excerpt.document.sha256: excerpt.document for excerpt in scene}
     if not evidence_holds(record.extra_info["evidence"], candidate.proof or candidate.gold, documents):
         return "the evidence does not hold the gold answer"
-    return None
+    if candidate.withheld is None:
+        if len(spans) != len(candidate.evidence):
+            return "the evidence is not shown"
+        if not all(_verbatim(p, scene, prompt, s) for p, s in zip(candidate.evidence, spans, strict=True)):
+            return "the evidence does not stand in the prompt word for word"
+    return _twice(candidate, prompt, spans, record.language) or _other_answer(candidate, prompt, record.metric)
 
 
 def evidence_holds(evidence: list[dict[str, Any]], proof: tuple[str, ...], documents: Mapping[str, Document]) -> bool:
@@ -32,21 +64,112 @@ def evidence_holds(evidence: list[dict[str, Any]], proof: tuple[str, ...], docum
     return bool(spans) and all(any(normalise(text) in span for span in spans) for text in proof)
 
 
-class Seen:
-    """Questions that were kept, so that none is asked twice."""
-
-    def __init__(self) -> None:
-        self._questions: set[str] = set()
-
-    def add(self, record: Record) -> bool:
-        """Remember the record's question; False when it was there before. Which options stand below it, and in
-        which order, does not make it another."""
-        question = str(record.extra_info["question"])
-        if record.extra_info["options"]:
-            question = question.split("\nA. ")[0]
-        question = normalise(question)
-        key = f"{record.extra_info['capability']} {question}"
-        if key in self._questions:
-            return False
-        self._questions.add(key)
+def _verbatim(place: Place, scene: Sequence[Excerpt], prompt: Prompt, span: Span) -> bool:
+    """Whether the prompt shows the evidence; of a stretch cut inside (table rows left out), its two ends."""
+    wanted = scene[place.excerpt].document.slice(place.span)
+    shown = prompt.text[span.start : span.end]
+    if wanted == shown:
         return True
+    end = min(len(wanted), len(shown), 40)
+    return len(shown) < len(wanted) and shown[:end] == wanted[:end] and shown[-end:] == wanted[-end:]
+
+
+def _twice(candidate: Candidate, prompt: Prompt, spans: Sequence[Span], language: str) -> str | None:
+    """Whether what must stand once, or nowhere, stands elsewhere in the context."""
+    shown = normalise(prompt.shown)
+    if any(shown.count(normalise(text)) != 1 for text in candidate.once):
+        return "what the question quotes stands in the context more than once"
+    if any(normalise(text) in shown for text in candidate.absent):
+        return "the withheld text stands in the context"
+    if any(_fragments(text, language, shown) for text in candidate.absent):
+        return "a fragment of the withheld text stands in the context"
+    if candidate.withheld is not None:
+        return None
+    evidence = normalise("\n".join(prompt.text[span.start : span.end] for span in _merged(spans)))
+    for text in candidate.proof or candidate.gold:
+        text = normalise(text)
+        size = len(text) if language == "zh" else len(text.split())
+        if size >= WHOLE_ANSWER[language] and shown.count(text) > evidence.count(text):
+            return "the answer stands outside the evidence too"
+    return None
+
+
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """The spans without overlaps, so that no text is counted twice."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start, s.end)):
+        if merged and span.start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return merged
+
+
+def _fragments(text: str, language: str, shown: str) -> bool:
+    size = LEAK[language]
+    text = normalise(text)
+    if language == "zh":
+        return any(text[i : i + size] in shown for i in range(0, len(text) - size + 1))
+    words = text.split()
+    return any(" ".join(words[i : i + size]) in shown for i in range(0, len(words) - size + 1))
+
+
+def _other_answer(candidate: Candidate, prompt: Prompt, metric: str) -> str | None:
+    """Whether brute force over the shown documents finds another answer than the gold."""
+    try:
+        found = tuple(candidate.solve(view.read(prompt.shown)))
+    except LookupError as problem:
+        return f"brute force does not resolve the question ({type(problem).__name__})"
+    wanted = candidate.answer or candidate.gold
+    if metric == "iou":
+        same = sorted(map(_canonical, found)) == sorted(map(_canonical, wanted))
+    elif metric in UNORDERED:
+        same = sorted(map(normalise, found)) == sorted(map(normalise, wanted))
+    else:
+        same = list(map(normalise, found)) == list(map(normalise, wanted))
+    return None if same else "brute force over the context finds another answer"
+
+
+def _canonical(table: str) -> str:
+    """A JSON table with its rows in one order, since rows are compared as a multiset."""
+    value = json.loads(table)
+    rows = value["data"] if isinstance(value, dict) else value
+    return json.dumps(sorted(json.dumps(row, ensure_ascii=False) for row in rows), ensure_ascii=False)
+
+
+class Kept:
+    """Questions that were kept and how often each short answer was, so that nothing is asked twice and no answer is
+    worth guessing."""
+
+    SHORT = 24
+    """Characters up to which an answer is one that could be guessed."""
+
+    def __init__(self, limits: Mapping[str, int]):
+        self._limits = limits
+        self._questions: set[str] = set()
+        self._answers: dict[tuple[str, str], int] = {}
+
+    def refuse(self, capability: str, metric: str, question: str, answer: str) -> str | None:
+        """Why a record may not join those kept, or None and it counts as kept."""
+        if question in self._questions:
+            return "asked before"
+        guessable = metric in ("em", "math") and len(answer) <= self.SHORT
+        if guessable and self._answers.get((capability, answer), 0) >= self._limits[capability]:
+            return "its answer is already that of many records"
+        self._questions.add(question)
+        if guessable:
+            self._answers[capability, answer] = self._answers.get((capability, answer), 0) + 1
+        return None
+
+
+def question_key(capability: str, question: str, options: bool) -> str:
+    """What makes two questions the same: which options stand below one, and in which order, does not."""
+    asked = question.split("\nA. ")[0] if options else question
+    return f"{capability} {normalise(asked)}"
+
+
+def depth(spans: Sequence[Span], prompt: Prompt) -> float:
+    """Mean position of the evidence in the context, 0 (start) to 1 (end)."""
+    size = max(1, prompt.context.end - prompt.context.start)
+    middles = [(span.start + span.end) / 2 - prompt.context.start for span in spans]
+    return min(1.0, max(0.0, sum(middles) / len(middles) / size))

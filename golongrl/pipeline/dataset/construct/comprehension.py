@@ -1,101 +1,117 @@
-"""T2, comprehension by multiple choice: four options from the same document, of which one is right."""
+"""T2, comprehension by multiple choice: which of four passages goes on from a quoted one, or stands in a document."""
 
-import itertools
-import random
+from golongrl.core.text import normalise
+from golongrl.pipeline.dataset.construct import distractors, passages
+from golongrl.pipeline.dataset.construct.distractors import OPTIONS, Case, Neighbours
+from golongrl.pipeline.dataset.construct.form import Candidate, Phrasings, Place, Scene, Unfit, named
+from golongrl.pipeline.dataset.view import View
 
-from golongrl.core.documents import Span
-from golongrl.pipeline.dataset.construct import tabular
-from golongrl.pipeline.dataset.construct.form import LETTERS, Candidate, Unfit, distinct, lettered, named
-from golongrl.pipeline.dataset.excerpt import Excerpt
+POOL = 360
+"""Sentences among which questions and wrong options are looked for."""
+CASES = 48
+"""Questions tried before a scene is passed over."""
+CENTRAL, CENTRAL_FOREIGN = 0.25, 0.55
+"""How often the right option is made the middle of the four, as `Neighbours.wrong` does it, where all are of one
+document and where the wrong ones are of others, which are like each other anyway. Measured: with these the option
+that has most in common with the others is right as often as any."""
 
-OPTIONS = 4
-
-
-def _choice(
-    excerpt: Excerpt,
-    rng: random.Random,
-    stem: str,
-    right: str,
-    wrong: list[str],
-    evidence: tuple[Span, ...],
-    once: tuple[str, ...] = (),
-) -> Candidate | Unfit:
-    if len(wrong) < OPTIONS - 1:
-        return Unfit("too few wrong options")
-    options = [right, *rng.sample(wrong, OPTIONS - 1)]
-    if not distinct(options):
-        return Unfit("options read the same")
-    rng.shuffle(options)
-    question = f"{stem}\n{lettered(options)}"
-    letter = LETTERS[options.index(right)]
-    return Candidate(excerpt, question, (letter,), evidence, (right,), tuple(options), once)
-
-
-def section_choice(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
-    """Which of four headings a quoted sentence stands below."""
-    heads = [h for h in excerpt.headings if excerpt.distinct_heading(h) and h.level > 1]
-    if len(heads) < OPTIONS:
-        return Unfit("fewer than four distinct headings")
-    found = [s for s in excerpt.sentences if s.heading in heads and excerpt.content(s.heading) not in s.text]
-    if not found:
-        return Unfit("no quotable sentence below a distinct heading")
-    sentence = rng.choice(found)
-    assert sentence.heading is not None
-    right = excerpt.content(sentence.heading)
-    stem = (
-        f"在文档{named(excerpt)}中，下面这句话之前最近的标题是哪一个？\n{sentence.text}"
-        if excerpt.language == "zh"
-        else f"In the document {named(excerpt)}, which of these headings comes last before the sentence below?\n"
-        f"{sentence.text}"
-    )
-    wrong = [excerpt.content(h) for h in heads if h is not sentence.heading]
-    evidence = (sentence.heading.content, sentence.span)
-    return _choice(excerpt, rng, stem, right, wrong, evidence, once=(sentence.text,))
+NEXT = Phrasings(
+    "next_sentence",
+    en=(
+        "In the document {title}, which of the passages A to D comes directly after this one?\n{quote}",
+        "The document {title} goes on directly after the passage below. With which of the four options?\n{quote}",
+        "Find the following passage in the document {title}. Which option is the sentence that follows it there?\n"
+        "{quote}",
+    ),
+    zh=(
+        "在文档{title}中，紧接在下面这段话之后的是A至D中的哪一项？\n{quote}",
+        "请在文档{title}中找到下面这句话。原文的下一句是哪个选项？\n{quote}",
+        "文档{title}里有如下一句，其后直接接着哪一个选项？\n{quote}",
+    ),
+)
+PASSAGE = Phrasings(
+    "passage_choice",
+    en=(
+        "Which of these passages stands in the document {title}?",
+        "One of the four passages is quoted from the document {title}, the others are not in it. Which one?",
+        "Look through the document {title}. Which of the passages A to D occurs in it word for word?",
+    ),
+    zh=(
+        "下列哪一段话见于文档{title}？",
+        "四个选项中只有一个引自文档{title}，其余均不见于其中。是哪一个？",
+        "请通读文档{title}。A至D中哪一段逐字出现在该文档里？",
+    ),
+)
 
 
-def cell_choice(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
-    """Which of four values of a column stands in the row that its key names."""
-    keyed = tabular.keyed_table(excerpt, rng, rows=OPTIONS)
-    if isinstance(keyed, Unfit):
-        return keyed
-    table = keyed.table
-    columns = keyed.others()
-    rng.shuffle(columns)
-    for index in columns:
-        values = {tabular.same(cell): cell for cell in tabular.column(table, index) if tabular.quotable(cell)}
-        row = rng.choice(table.rows)
-        right = row.cells[index]
-        if len(values) < OPTIONS or not tabular.quotable(right):
-            continue
-        wrong = [cell for value, cell in values.items() if value != tabular.same(right)]
-        where, which = tabular.where_table(excerpt, table), tabular.where_row(keyed, row, excerpt.language)
-        name = table.columns[index]
-        stem = (
-            f"在{where}中，{which}的那一行，“{name}”的值是哪一个？"
-            if excerpt.language == "zh"
-            else f'In {where}, which value of "{name}" stands in the row where {which}?'
-        )
-        evidence = (tabular.cell_span(row, index), *(tabular.cell_span(row, k) for k in keyed.key))
-        return _choice(excerpt, rng, stem, right, wrong, evidence)
-    return Unfit("no column with four different values")
-
-
-def next_sentence(excerpt: Excerpt, rng: random.Random) -> Candidate | Unfit:
+def next_sentence(scene: Scene) -> Candidate | Unfit:
     """Which of four sentences of the document comes directly after a quoted one."""
-    gap = 2
-    sentences = excerpt.sentences
-    pairs = [
-        (first, second)
-        for first, second in itertools.pairwise(sentences)
-        if first.block == second.block and 0 <= second.span.start - first.span.end <= gap
-    ]
-    if not pairs:
-        return Unfit("no two quotable sentences in a row")
-    first, second = rng.choice(pairs)
-    wrong = [s.text for s in sentences if s not in (first, second)]
-    stem = (
-        f"在文档{named(excerpt)}中，紧接在下面这句话之后的是哪一句？\n{first.text}"
-        if excerpt.language == "zh"
-        else f"In the document {named(excerpt)}, which sentence comes directly after this one?\n{first.text}"
+    excerpt = scene.target
+    blocks = passages.drawn(excerpt, scene.rng, POOL)
+    pool = [sentence for block in blocks for sentence in block]
+    place = {sentence.span.start: number for number, sentence in enumerate(pool)}
+    pairs = [pair for block in blocks for pair in passages.following(excerpt, block)]
+    if not pairs or len(pool) < OPTIONS + 1:
+        return Unfit("too few quotable sentences in a row")
+    scene.rng.shuffle(pairs)
+    # What opens a paragraph goes on from nothing, and often looks like it.
+    opens = frozenset(
+        number for number, s in enumerate(pool) if s.span.start == excerpt.blocks[s.block].content.start
     )
-    return _choice(excerpt, rng, stem, second.text, wrong, (first.span, second.span), (first.text, second.text))
+    near = Neighbours([sentence.text for sentence in pool], scene.language)
+    asked: list[Case] = []
+    for first, second in pairs:
+        if len(asked) == CASES:
+            break
+        if not (excerpt.once(first.text) and excerpt.once(second.text)):
+            continue
+        barred = opens | {place[first.span.start]}
+        wrong = near.wrong(place[second.span.start], scene.rng, barred, central=CENTRAL)
+        question, template = NEXT.pick(scene, title=named(excerpt), quote=first.text)
+        evidence = (Place(0, first.span), Place(0, second.span))
+        asked.append(Case(question, second.text, wrong, template, evidence, (first.text, second.text)))
+    chosen = distractors.passages_balanced(asked, scene.slot, scene.rng)
+    if isinstance(chosen, Unfit):
+        return chosen
+    title, (quote, _) = excerpt.document.title, chosen.case.proof
+
+    def solve(view: View) -> list[str]:
+        flat, start = view.titled(title).flat, normalise(quote)
+        return chosen.letters(lambda option: any(start + gap + normalise(option) in flat for gap in ("", " ")))
+
+    return chosen.candidate(solve, once=chosen.case.proof)
+
+
+def passage_choice(scene: Scene) -> Candidate | Unfit:
+    """Which of four sentences stands in the named document; the others stand in other documents, shown or not."""
+    excerpt, rng = scene.target, scene.rng
+    own = passages.sentences(excerpt, rng, 2 * CASES)
+    others = [other for other in (*scene.excerpts[1:], *scene.elsewhere) if other.language == scene.language]
+    each = max(12, POOL // max(1, len(others)))
+    whole = excerpt.document.text
+    foreign = [s.text for other in others for s in passages.sentences(other, rng, each)[:each]]
+    foreign = [text for text in dict.fromkeys(foreign) if text not in whole]
+    if not own or len(foreign) < OPTIONS - 1:
+        return Unfit("too few passages of other documents")
+    foreign = rng.sample(foreign, min(POOL, len(foreign)))
+    own = own[:CASES]
+    near = Neighbours([*(s.text for s in own), *foreign], scene.language)
+    question, template = PASSAGE.pick(scene, title=named(excerpt))
+    asked: list[Case] = []
+    for number, sentence in enumerate(own):
+        if excerpt.once(sentence.text):
+            wrong = near.wrong(number, rng, frozenset(range(len(own))) - {number}, central=CENTRAL_FOREIGN)
+            evidence = (Place(0, sentence.span),)
+            asked.append(Case(question, sentence.text, wrong, template, evidence, (sentence.text,)))
+    chosen = distractors.passages_balanced(asked, scene.slot, rng)
+    if isinstance(chosen, Unfit):
+        return chosen
+    if any(normalise(option) in excerpt.flat for option in chosen.options if option != chosen.case.right):
+        return Unfit("a wrong option stands in the document too")
+    title = excerpt.document.title
+
+    def solve(view: View) -> list[str]:
+        flat = view.titled(title).flat
+        return chosen.letters(lambda option: normalise(option) in flat)
+
+    return chosen.candidate(solve, once=chosen.case.proof)

@@ -1,5 +1,5 @@
-"""Readers: one per format, each turning decoded text into documents. To add a format, write a module with
-`read(text, origin) -> list of Document` and enter its suffixes below."""
+"""Readers: one per format, each turning a file into documents. To add a format, write a module with
+`read(text, origin)`, or `read_bytes(data, origin)` where the format is no text, and enter its suffixes below."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -15,9 +15,18 @@ READERS: dict[str, str] = {
     ".rst": "rst",
     ".html": "html",
     ".htm": "html",
+    ".xhtml": "html",
+    ".tex": "latex",
     ".csv": "delimited",
     ".tsv": "delimited",
+    ".xlsx": "xlsx",
+    ".json": "json",
     ".jsonl": "rows",
+    ".ndjson": "rows",
+    ".parquet": "parquet",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
 }
 
 

@@ -1,30 +1,51 @@
-"""CSV and TSV: one table per file. A first row that cannot be a header (numbers, repeats) is not taken for one."""
+"""CSV and TSV: one table per file, or one document per row where a column holds long texts. A first row that cannot
+be a header (numbers, repeats) is not taken for one."""
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from golongrl.core.documents import Document, DocumentBuilder
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset.readers import Origin, RefusedError
+from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, grid, shapes
 
-_NUMBER = re.compile(r"^[-+]?[\d.,]*\d(?:[eE][-+]?\d+)?%?$")
-_YEAR = re.compile(r"^(?:19|20)\d\d$")
+MAX_FIELD = 32 * 1024**2
+"""Longest field in characters."""
+LONG_TEXT = 300
+"""Mean characters of a text column from which the rows are documents."""
+DELIMITER_LINES = 20
+_NUMBER = re.compile(r"[-+]?[\d.,]*\d(?:[eE][-+]?\d+)?%?")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def read(text: str, origin: Origin) -> Iterator[Document]:
-    """One document per file; RefusedError names the first row that does not fit the others."""
+def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
+    """The file's documents; RefusedError names the first row that does not fit the others."""
     rows = _rows(text, origin.suffix)
     if len(rows) < 2:
         raise RefusedError(f"a table needs a header and a row, found {len(rows)} row(s)")
+    rows, captions = _without_captions(rows)
     width = len(rows[1][1])
     for number, row in rows[1:]:
         if len(row) != width:
             raise RefusedError(f"corrupt table: row {number} has {len(row)} fields, the rows before it have {width}")
-    columns, body = _header([row for _, row in rows], width)
+    cells = [row for _, row in rows]
+    column = _text_column(cells, origin)
+    if column is not None:
+        yield from _documents(rows, origin)
+        return
     builder = DocumentBuilder()
-    builder.table(columns, body)
+    for caption in captions:
+        builder.paragraph(caption)
+    if _is_header(cells[0], width):
+        units = width > 1 and len(cells) > 2 and not cells[1][0] and grid.is_units(cells[1], cells[2])
+        names = [" ".join(filter(None, pair)) for pair in zip(*cells[:2], strict=True)] if units else cells[0]
+        builder.table(_named(names), cells[1 + units :])
+    else:
+        fits = len(cells[0]) == width and all(
+            bool(_NUMBER.fullmatch(a)) == bool(_NUMBER.fullmatch(b)) for a, b in zip(cells[0], cells[1], strict=True)
+        )
+        builder.table([f"column {i}" for i in range(1, width + 1)], cells if fits else cells[1:])
     yield builder.build(source=origin.name, title=origin.stem, licence=origin.licence)
 
 
@@ -32,6 +53,7 @@ def _rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
     if "\x00" in text:
         raise RefusedError("corrupt table: it holds NUL characters")
     delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
+    csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
     while True:
@@ -41,26 +63,70 @@ def _rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
             return rows
         except csv.Error as error:
             raise RefusedError(f"corrupt table: line {reader.line_num}: {error}") from error
-        if any(cell.strip() for cell in row):
-            rows.append((reader.line_num, [cell.strip() for cell in row]))
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            rows.append((reader.line_num, cells))
 
 
 def _delimiter(text: str) -> str:
     """The separator that cuts the first lines into the most equal numbers of fields."""
-    head = [line for line in text.splitlines()[:20] if line.strip()]
+    head = [line for line in text[:100_000].splitlines()[:DELIMITER_LINES] if line.strip()]
     counts = {mark: sorted(line.count(mark) for line in head) for mark in ",;\t|"}
     if head and not any(max(found) for found in counts.values()):
         return " "
     return max(counts, key=lambda mark: (counts[mark][len(head) // 2], mark == ",") if head else (0, mark == ","))
 
 
-def _header(rows: list[list[str]], width: int) -> tuple[list[str], list[list[str]]]:
-    first, body = rows[0], rows[1:]
-    distinct = len({normalise(name) for name in first}) == width
-    named = all(name and (not _NUMBER.match(name) or _YEAR.match(name)) for name in first)
-    if len(first) == width and distinct and named:
-        return first, body
-    fits = len(first) == width and all(
-        bool(_NUMBER.match(a)) == bool(_NUMBER.match(b)) for a, b in zip(first, body[0], strict=True)
+def _without_captions(
+    rows: list[tuple[int, list[str]]],
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """The rows less those at the top that hold a lone text above wider ones, and those texts."""
+    captions: list[str] = []
+    while len(rows) > 2 + len(captions):
+        cells = rows[len(captions)][1]
+        if len(rows[len(captions) + 1][1]) < 2 or not cells[0] or any(cells[1:]) or len(cells[0]) < 2:
+            break
+        if _NUMBER.fullmatch(cells[0]) or len(cells) == len(rows[-1][1]) == 2:
+            break
+        captions.append(cells[0])
+    return rows[len(captions) :], captions
+
+
+def _is_header(first: Sequence[str], width: int) -> bool:
+    """Whether a row names columns: as many as there are, all different, none of them a number but years."""
+    named = first[1:] if width > 2 else first
+    return (
+        len(first) == width
+        and len({normalise(name) for name in first}) == width
+        and all(name and (not _NUMBER.fullmatch(name) or _YEAR.fullmatch(name)) for name in named)
+        and (not first[0] or not _NUMBER.fullmatch(first[0]) or _YEAR.fullmatch(first[0]) is not None)
     )
-    return [f"column {i}" for i in range(1, width + 1)], rows if fits else body
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """The names, with one for a first column that has none, such as the index that some programs write."""
+    return [names[0] or "Row", *names[1:]]
+
+
+def _text_column(cells: Sequence[Sequence[str]], origin: Origin) -> str | None:
+    """The column whose texts make every row a document: the one asked for, or one that mostly holds long texts."""
+    header = cells[0]
+    if origin.text_column in header:
+        return origin.text_column
+    for name in shapes.TEXT_COLUMNS:
+        if name in header and len(header) == len(cells[1]):
+            index = header.index(name)
+            if sum(len(row[index]) for row in cells[1:]) >= LONG_TEXT * (len(cells) - 1):
+                return name
+    return None
+
+
+def _documents(rows: Sequence[tuple[int, list[str]]], origin: Origin) -> Iterator[Document | Refusal]:
+    """One document per row, named `file.csv#row`, where the header is row 0."""
+    header = rows[0][1]
+    for number, (_, cells) in enumerate(rows[1:], 1):
+        name = f"{origin.name}#{number}"
+        try:
+            yield shapes.document(dict(zip(header, cells, strict=True)), name, number, origin)
+        except RefusedError as error:
+            yield Refusal(name, str(error))

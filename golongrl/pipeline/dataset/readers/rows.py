@@ -1,63 +1,96 @@
-"""JSONL: every row is a document, either a text column or the turns of a dialogue."""
+"""JSON lines, read as a stream: every line is a document, and a line that is none is refused alone."""
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
-from golongrl.core.documents import Document, DocumentBuilder
-from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, plain
+from golongrl.core.documents import Document
+from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, shapes
+from golongrl.pipeline.dataset.source_file import Part, SourceFile, open_source
 
-TEXT_COLUMNS = ("text", "content", "context", "document", "body")
-TURN_COLUMNS = ("messages", "turns", "conversation", "conversations", "dialogue", "meeting_transcripts")
-SPEAKER_KEYS = ("speaker", "role", "from", "name")
-SAID_KEYS = ("content", "text", "value", "utterance")
+BLOCK = 1024**2
+_MARK = b"\xef\xbb\xbf"
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def split(file: SourceFile, target_bytes: int) -> list[Part]:
+    """The file in parts of about `target_bytes` that start at lines."""
+    parts: list[Part] = []
+    start = at = 0
+    row = lines = 1
+    with open_source(file) as stream:
+        while block := stream.read(BLOCK):
+            seen = 0
+            while (end := block.find(b"\n", max(seen, start + target_bytes - at - 1))) >= 0:
+                lines += block.count(b"\n", seen, end + 1)
+                seen = end + 1
+                parts.append(Part((file,), start, at + seen, row))
+                start, row = at + seen, lines
+            lines += block.count(b"\n", seen)
+            at += len(block)
+    return [*parts, Part((file,), start, at, row)] if start < at or not parts else parts
+
+
+def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> Iterator[Document | Refusal]:
+    """One document per line, named `file.jsonl#line`; no line longer than `max_bytes` is held in memory."""
+    with open_source(file) as stream:
+        stream.seek(part.start)
+        end = part.end if part.end >= 0 else file.size
+        yield from read_lines(stream, end - part.start, part.row, origin, max_bytes)
 
 
 def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
-    """One document per row, named `file.jsonl#line`; a row that does not fit is refused alone."""
+    """The documents of a decoded text."""
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        name = f"{origin.name}#{number}"
-        try:
-            yield _document(line, name, number, origin)
-        except RefusedError as error:
-            yield Refusal(name, str(error))
+        if line.strip():
+            yield _outcome(line, number, origin)
 
 
-def _document(line: str, name: str, number: int, origin: Origin) -> Document:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RefusedError(f"line {number} is not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise RefusedError(f"line {number} is a JSON {type(row).__name__}, expected an object")
-    title = str(row.get("title") or f"{origin.stem} {number}")
-    licence = str(row.get("licence") or row.get("license") or origin.licence)
-    turns = next((row[key] for key in TURN_COLUMNS if isinstance(row.get(key), list)), None)
-    if turns is not None and origin.text_column is None:
-        builder = DocumentBuilder()
-        for turn in turns:
-            _turn(turn, number, builder)
-    else:
-        columns = (origin.text_column,) if origin.text_column else TEXT_COLUMNS
-        text = next((row[key] for key in columns if isinstance(row.get(key), str)), None)
-        if text is None:
-            raise RefusedError(
-                f"line {number} has no text column ({', '.join(columns)}) and no turns "
-                f"({', '.join(TURN_COLUMNS)}); its columns: {', '.join(row)}; set text_column"
+def read_lines(
+    stream: IO[bytes], size: int, number: int, origin: Origin, max_bytes: int
+) -> Iterator[Document | Refusal]:
+    """The documents of the next `size` bytes of a stream, whose first line has this number."""
+    first = number == 1
+    while size > 0 and (line := stream.readline(min(max_bytes, size) + 1)):
+        length = len(line)
+        if len(line) > max_bytes and not line.endswith(b"\n"):
+            while size > length and (rest := stream.readline(BLOCK)):
+                length += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            yield Refusal(
+                f"{origin.name}#{number}",
+                f"line {number} has {length / 1024**2:.1f} MB, above max_document_mb = {max_bytes / 1024**2:.4g}; "
+                "split it, or raise the limit",
             )
-        builder = plain.parse(text)
-    if not len(builder):
-        raise RefusedError(f"line {number} holds no text")
-    return builder.build(source=name, title=title, licence=licence)
+        elif line.strip():
+            if first and line.startswith(_WIDE_MARKS):
+                raise RefusedError("UTF-16, but JSON is UTF-8; convert it")
+            yield _outcome(line.removeprefix(_MARK) if first else line, number, origin)
+        size -= length
+        number += 1
+        first = False
 
 
-def _turn(turn: Any, number: int, builder: DocumentBuilder) -> None:
-    if not isinstance(turn, dict):
-        raise RefusedError(f"line {number}: a turn is a JSON {type(turn).__name__}, expected an object")
-    speaker = next((turn[key] for key in SPEAKER_KEYS if isinstance(turn.get(key), str)), None)
-    said = next((turn[key] for key in SAID_KEYS if isinstance(turn.get(key), str)), None)
-    if speaker is None or said is None:
-        raise RefusedError(f"line {number}: a turn lacks its speaker or its text; its keys: {', '.join(turn)}")
-    builder.turn(speaker, said)
+def _outcome(line: bytes | str, number: int, origin: Origin) -> Document | Refusal:
+    name = f"{origin.name}#{number}"
+    try:
+        return shapes.document(_value(line, number), name, number, origin)
+    except RefusedError as error:
+        return Refusal(name, str(error))
+    except RecursionError:
+        return Refusal(name, f"row {number} is nested too deeply to parse")
+
+
+def _value(line: bytes | str, number: int) -> Any:
+    if isinstance(line, bytes):
+        if b"\0" in line:
+            raise RefusedError(f"row {number} holds NUL bytes")
+        try:
+            line = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RefusedError(f"row {number} is not UTF-8 (byte {error.start} of the line); convert it") from error
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise RefusedError(f"row {number} is not JSON ({error})") from error

@@ -1,0 +1,115 @@
+"""`--dry-run`: what a build would come to and how long it would take, from a sample of the sources and a few trial
+records; nothing is written to the output folder."""
+
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.errors import CheckFailedError
+from golongrl.core.store import content_key
+from golongrl.pipeline.dataset.assign import Assignment, assign
+from golongrl.pipeline.dataset.collect import Progress, collect, nothing_usable, silent
+from golongrl.pipeline.dataset.compose import compose
+from golongrl.pipeline.dataset.encoding import Entry
+from golongrl.pipeline.dataset.library import Library, load_tokenizer
+from golongrl.pipeline.dataset.request import Request, bins
+from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.source_file import SourceFile
+from golongrl.pipeline.dataset.sources import find_files
+
+SAMPLE_BYTES = 16_000_000
+"""Bytes of the sources that are read; smaller sources are read whole."""
+TRIALS = 3
+"""Trial records per capability and length bin."""
+TRIAL_SECONDS = 30.0
+
+
+def estimate(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]:
+    """Documents, tokens, records per capability, and seconds per stage with `config.workers`.
+
+    Raises DataError when a source is missing, CheckFailedError when the sample holds no usable document.
+    """
+    files, refused = find_files(config.sources, config.max_document_mb)
+    sample, scale = _sample(files, config.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        started = time.perf_counter()
+        alone = config.model_copy(update={"workers": 1, "ray_address": None})
+        collection = collect(folder, sample, refused, alone, progress)
+        reading = (time.perf_counter() - started) * scale
+        if not collection.entries:
+            raise CheckFailedError(nothing_usable(collection))
+        entries = collection.entries
+        assignment = assign(entries, config.wanted)
+        capabilities, constructing, prompt_tokens = _try(folder, config, entries, assignment, progress)
+    read_tokens = round(sum(entry.n_tokens for entry in entries) * scale)
+    return {
+        "files": collection.files,
+        "documents": round(len(entries) * scale),
+        "tokens": read_tokens,
+        "whole": scale == 1,
+        "sampled_mb": sum(file.size for file in sample) / 1e6,
+        "workers": config.workers,
+        "length_bins": list(config.length_bins),
+        "capabilities": [
+            {**row, "documents": round(len(assignment[row["capability"]]) * scale)} for row in capabilities
+        ],
+        "stages": [
+            {"stage": "collect and assign", "tokens": read_tokens, "seconds": reading / config.workers},
+            {"stage": "construct", "tokens": prompt_tokens, "seconds": constructing / config.workers},
+        ],
+        "refusals": [{"source": refusal.source, "reason": refusal.reason} for refusal in collection.refused],
+    }
+
+
+def _sample(files: Sequence[SourceFile], seed: int) -> tuple[list[SourceFile], float]:
+    """Files of at most SAMPLE_BYTES (at least one), and how many times as large all of them are."""
+    total = sum(file.size for file in files)
+    if total <= SAMPLE_BYTES:
+        return list(files), 1.0
+    mixed = sorted(files, key=lambda file: file.sha256)
+    random.Random(content_key("sample", seed)).shuffle(mixed)
+    chosen, size = [], 0
+    for file in mixed:
+        if size + file.size <= SAMPLE_BYTES or not chosen:
+            chosen.append(file)
+            size += file.size
+    order = {file.name: number for number, file in enumerate(files)}
+    return sorted(chosen, key=lambda file: order[file.name]), total / max(1, size)
+
+
+def _try(
+    folder: Path, config: BuildConfig, entries: Sequence[Entry], assignment: Assignment, progress: Progress
+) -> tuple[list[dict[str, Any]], float, int]:
+    """(per capability: wanted and expected records), seconds and prompt tokens of constructing all of them, from a
+    few records of every capability and bin."""
+    library = Library(folder, entries, load_tokenizer(config.tokenizer))
+    lengths = bins(config.length_bins)
+    rows, seconds, prompt_tokens = [], 0.0, 0
+    began = time.perf_counter()
+    with progress("trial records", len(config.wanted) * len(lengths)) as bar:
+        for capability, wanted in config.wanted.items():
+            served = sorted(assignment[capability])
+            able = 0
+            for bin in lengths:
+                rng = random.Random(content_key("trial", config.seed, capability, bin.label))
+                made, tries, started = 0, 0, time.perf_counter()
+                while served and tries < TRIALS and (tries == 0 or started - began < TRIAL_SECONDS):
+                    number = rng.choice(served)
+                    form = rng.choice(assignment[capability][number])
+                    request = Request(number, form.name, bin, False, tries, 0)
+                    outcome = compose(library, request, seed=config.seed, template_tokens=config.template_tokens)
+                    made += outcome.record is not None
+                    tries += 1
+                share = wanted / len(lengths)
+                able += made > 0
+                # A form that failed in every trial may yet succeed; it is asked at least as often as it is wanted.
+                needed = share * tries / max(1, made)
+                seconds += (time.perf_counter() - started) / max(1, tries) * needed
+                prompt_tokens += round(share * (bin.lower + bin.upper) / 2) if made else 0
+                bar.advance(1)
+            rows.append({"capability": capability, "wanted": wanted, "expected": wanted if able else 0})
+    return rows, seconds, prompt_tokens

@@ -1,0 +1,31 @@
+"""Passages that stand in a document again: an annex bound in twice, a file put together from copies of itself."""
+
+from golongrl.core.documents import Document
+
+RUN_BLOCKS = 5
+"""Fewest successive blocks of a passage."""
+RUN_CHARACTERS = 1_500
+"""Fewest characters of one; shorter ones, such as refrains and forms, are how some texts are written."""
+
+
+def find(document: Document, short: list[str]) -> set[int]:
+    """The blocks of every passage that repeats an earlier one word for word."""
+    texts = [document.text[block.span.start : block.span.end] for block in document.blocks]
+    first: dict[str, int] = {}
+    found: set[int] = set()
+    number = 0
+    while number < len(texts):
+        earlier = first.setdefault(texts[number], number)
+        if earlier == number:
+            number += 1
+            continue
+        end, characters = number, 0
+        while end < len(texts) and texts[end] == texts[earlier + end - number]:
+            characters += len(texts[end])
+            end += 1
+        if end - number >= RUN_BLOCKS and characters >= RUN_CHARACTERS:
+            found.update(range(number, end))
+            number = end
+        else:
+            number += 1
+    return found
