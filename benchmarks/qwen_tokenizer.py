@@ -9,6 +9,7 @@ normalisation and added tokens are those of Qwen3.
 import argparse
 import base64
 import importlib.metadata
+import itertools
 import sys
 from pathlib import Path
 
@@ -21,12 +22,12 @@ PATTERN = (
 SPECIAL = (
     "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|> "
     "<|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>"
-).split()
+)
 # Added, so never split, yet kept when special tokens are skipped.
 PLAIN = (
     "<tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|> "
     "<tool_response> </tool_response> <think> </think>"
-).split()
+)
 
 
 def rank_file() -> Path | None:
@@ -52,7 +53,7 @@ def merges_of(ranks: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
     for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
         parts = [token[i : i + 1] for i in range(len(token))]
         while len(parts) > 2:
-            joined = [ranks.get(a + b, rank) for a, b in zip(parts, parts[1:], strict=False)]
+            joined = [ranks.get(a + b, rank) for a, b in itertools.pairwise(parts)]
             best = min(joined)
             if best >= rank:
                 break
@@ -99,8 +100,8 @@ def write_tokenizer(folder: Path) -> Path:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    tokenizer.add_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
-    tokenizer.add_tokens([AddedToken(token, normalized=False, special=False) for token in PLAIN])
+    tokenizer.add_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL.split()])
+    tokenizer.add_tokens([AddedToken(token, normalized=False, special=False) for token in PLAIN.split()])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tokenizer.json"
     tokenizer.save(str(path))

@@ -116,8 +116,14 @@ class DocumentBuilder:
             self._add("heading", text, "#" * level + " ", level=level)
 
     def paragraph(self, text: str) -> None:
-        """Running text, on one line."""
-        if text := _one_line(text):
+        """Running text, on one line. One that would read as another kind of block once rendered becomes code, and a
+        hyphen before it a dash."""
+        text = _one_line(text)
+        if text.startswith("- "):
+            text = "\u2013" + text[1:]
+        if _OTHER_KIND.match(text):
+            self.code(text)
+        elif text:
             self._add("paragraph", text)
 
     def item(self, text: str, group: int) -> None:
@@ -127,8 +133,10 @@ class DocumentBuilder:
 
     def code(self, text: str) -> None:
         """Text whose line breaks and indentation matter."""
+        text = _clean(text).strip("\n").expandtabs(4)
         if text.strip():
-            self._add("code", _clean(text).strip("\n").expandtabs(4), "```\n", "\n```")
+            # A fence inside would end the block for whoever reads the rendered text.
+            self._add("code", _FENCE.sub("~~~", text), "```\n", "\n```")
 
     def turn(self, speaker: str, text: str) -> None:
         """What one speaker of a dialogue says."""
@@ -189,6 +197,8 @@ _CONTROL = dict.fromkeys((*range(9), *range(14, 28), 0x7F, *range(0xD800, 0xE000
 """Control characters and lone surrogates, which no answer should have to repeat; white space stays."""
 
 
+_OTHER_KIND = re.compile(r"#{1,6} |\| .* \|$|```")
+_FENCE = re.compile(r"^```$", re.MULTILINE)
 _IS_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
 
 

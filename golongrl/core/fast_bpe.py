@@ -1,12 +1,13 @@
 """Exact token ids of byte-level BPE tokenizers with the package `fastokens`, many times faster than `tokenizers`.
 
-`fastokens` scans the pre-tokenizers listed here by hand-written code instead of a regular expression engine. `open_fast`
-accepts a tokenizer.json only when each of its parts is of a kind listed here and a battery of awkward texts gets the
-same ids from both packages; whoever calls it keeps `tokenizers` for every other file, and for the few texts that
-`FastBPE` hands back with a ValueError.
+`open_fast` accepts a tokenizer.json only when each of its parts is of a kind listed here and a battery of awkward
+texts gets the same ids from both packages. Whoever calls it keeps `tokenizers` for every other file, and for the few
+texts that `FastBPE` hands back with a ValueError.
 """
 
 import importlib
+import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ PRE_TOKENIZERS: dict[tuple[str, ...], str] = {
 surroundings, and of random texts, was compared with that of `tokenizers` 0.22 and 0.23."""
 
 UNEQUAL = "'\u017f"
-"""`tokenizers` reads an apostrophe and a long s as the contraction 's everywhere, `fastokens` not after a letter in
-O200K."""
+"""An apostrophe and a long s: the two packages disagree in O200K on whether this is the contraction 's."""
+
+PLAIN_TOKEN = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
 
 PROBES = (
     "",
@@ -76,23 +78,41 @@ class NotExactError(ValueError):
 class FastBPE:
     """Token ids by `fastokens`; safe to share between threads, each keeps a bounded cache of words.
 
-    Every method raises ValueError for a text that it cannot take exactly (lone surrogates, a limit of the scanner).
+    An id `first + i` stands for a character outside ASCII with the ids `written[i]`. Every method raises ValueError
+    for a text that it cannot take exactly (a lone surrogate, a limit of the scanner).
     """
 
-    def __init__(self, tokenizer: Any):
+    def __init__(self, tokenizer: Any, first: int = 0, written: Sequence[Sequence[int]] = ()):
         self._tokenizer = tokenizer
+        self._first = first
+        self._written = written
+        self._more = np.array([len(ids) - 1 for ids in written], np.int64)
 
     def count(self, text: str) -> int:
         """Number of tokens of a text."""
+        if self._written and not text.isascii():
+            return self.counts([text])[0]
         return len(self._flat([text])[0]) // 4
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text; one call for many short texts costs least."""
-        return np.diff(np.frombuffer(self._flat(texts)[1], np.uint64)).tolist()
+        flat, ends = self._flat(texts)
+        bounds = np.frombuffer(ends, np.uint64).astype(np.int64)
+        numbers = np.diff(bounds)
+        if self._written:
+            ids = np.frombuffer(flat, np.uint32)
+            places = np.flatnonzero(ids >= self._first)
+            if len(places):
+                owners = np.searchsorted(bounds, places, side="right") - 1
+                np.add.at(numbers, owners, self._more[ids[places] - self._first])
+        return numbers.tolist()
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text."""
-        return np.frombuffer(self._flat([text])[0], np.uint32).tolist()
+        ids = np.frombuffer(self._flat([text])[0], np.uint32).tolist()
+        if not self._written or text.isascii():
+            return ids
+        return [new for old in ids for new in (self._written[old - self._first] if old >= self._first else (old,))]
 
     def _flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]:
         if any(UNEQUAL in text for text in texts):
@@ -109,16 +129,19 @@ def open_fast(path: Path, content: dict[str, Any], reference: Any) -> FastBPE:
     if reason is not None:
         raise NotExactError(reason)
     try:
-        fastokens = importlib.import_module("fastokens")
+        read = importlib.import_module("fastokens").Tokenizer
     except ImportError as error:
         raise NotExactError(f"the package fastokens cannot be imported ({error})") from error
     try:
-        tokenizer = fastokens.Tokenizer.from_file(str(path))
+        if _steps(content["pre_tokenizer"]) == (DIGITS, GPT2):
+            changed, first, written = _single_digits(content, reference)
+            fast = FastBPE(_unlimited(read.from_json_str(json.dumps(changed))), first, written)
+        else:
+            fast = FastBPE(_unlimited(read.from_file(str(path))))
+    except NotExactError:
+        raise
     except (ValueError, RuntimeError) as error:
         raise NotExactError(f"fastokens does not read the file ({error})") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    fast = FastBPE(tokenizer)
     for text in _probes(content, reference):
         try:
             same = fast.encode(text) == reference.encode(text, add_special_tokens=False).ids
@@ -130,6 +153,40 @@ def open_fast(path: Path, content: dict[str, Any], reference: Any) -> FastBPE:
     return fast
 
 
+def _unlimited(tokenizer: Any) -> Any:
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _single_digits(content: dict[str, Any], reference: Any) -> tuple[dict[str, Any], int, list[list[int]]]:
+    """A tokenizer.json without the step that cuts out every digit, and with every digit as an added token instead;
+    `first` and `written` of FastBPE for the digits that take several tokens.
+
+    `fastokens` has no fast scanner for that step, but finds added tokens fast. The digits are those that `tokenizers`
+    cuts out, among all scripts.
+    """
+    digits = importlib.import_module("tokenizers").pre_tokenizers.Digits(individual_digits=True)
+    # Above are ideographs, which are letters, and tags.
+    characters = "a".join(chr(point) for point in range(0x20000) if not 0xD800 <= point < 0xE000)
+    pieces = sorted({piece for piece, _ in digits.pre_tokenize_str(characters) if len(piece) == 1} - {"a"})
+    added = content.get("added_tokens") or []
+    if any(set(pieces).intersection(token["content"]) for token in added):
+        raise NotExactError("an added token holds a digit")
+    first = max(reference.get_vocab().values()) + 1
+    cut: list[dict[str, Any]] = []
+    written: list[list[int]] = []
+    for piece in pieces:
+        ids = reference.encode(piece, add_special_tokens=False).ids
+        cut.append({"id": ids[0] if len(ids) == 1 else first + len(written), "content": piece, **PLAIN_TOKEN})
+        if len(ids) != 1:
+            if piece.isascii():
+                raise NotExactError(f"its vocabulary has no token for {piece}")
+            written.append(ids)
+    gpt2 = content["pre_tokenizer"]["pretokenizers"][1]
+    return content | {"pre_tokenizer": gpt2, "added_tokens": [*added, *cut]}, first, written
+
+
 def unsupported(content: dict[str, Any]) -> str | None:
     """The first part of a tokenizer.json that `fastokens` is not known to reproduce exactly, or None."""
     if _normalizer(content.get("normalizer")) is None:
@@ -137,6 +194,8 @@ def unsupported(content: dict[str, Any]) -> str | None:
     steps = _steps(content.get("pre_tokenizer"))
     if steps not in PRE_TOKENIZERS:
         return "its pre-tokenizer is none of " + "; ".join(PRE_TOKENIZERS.values())
+    if DIGITS in steps and _normalizer(content.get("normalizer")):
+        return "it normalizes text whose digits stand alone"
     model = content.get("model", {})
     if model.get("type") != "BPE":
         return f"its model is {model.get('type')}, not BPE"
@@ -186,7 +245,7 @@ def _disjoint(tokens: list[str]) -> bool:
     if any(starts.intersection(token[1:]) for token in tokens):
         return False
     ordered = sorted(set(tokens))
-    return not any(after.startswith(before) for before, after in zip(ordered, ordered[1:], strict=False))
+    return not any(after.startswith(before) for before, after in itertools.pairwise(ordered))
 
 
 def _probes(content: dict[str, Any], reference: Any) -> list[str]:

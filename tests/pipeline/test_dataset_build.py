@@ -157,6 +157,14 @@ def test_workers_and_interruptions_change_no_byte_and_the_seed_does(corpus, buil
     assert not set(digests(other.out).values()) & {digests(built.out)[n] for n in ("train.parquet", "val.parquet")}
 
 
+def test_a_ray_cluster_of_several_processes_gives_the_same_bytes(corpus, built, work):
+    (work / "script.py").write_text(SCRIPT)
+    config = settings(corpus, workers=2, ray_address="local")
+    environment = {**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    subprocess.run([sys.executable, "script.py", config.model_dump_json()], cwd=work, env=environment, check=True)
+    assert digests(work / "data") == digests(built.out)
+
+
 SCRIPT = (
     "import sys\n"
     "from pathlib import Path\n"

@@ -1,6 +1,5 @@
 """Readers: what a file's bytes become, and what is refused."""
 
-import contextlib
 import json
 import os
 
@@ -9,29 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core.documents import DocumentBuilder
-from golongrl.core.errors import DataError
-from golongrl.pipeline.dataset.collect import collect, decode, find_files
-from golongrl.pipeline.dataset.readers import RefusedError
-
-
-class Bar:
-    def advance(self, count=1):
-        pass
-
-
-def silent(label, total):
-    return contextlib.nullcontext(Bar())
+from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.reading import parts, read_part
+from golongrl.pipeline.dataset.sources import find_files
 
 
 def gather(*sources, limit=40.0, column=None):
+    """(documents, refusals) of the sources."""
     files, refused = find_files([str(s) for s in sources], limit)
-    return collect(files, refused, text_column=column, progress=silent)
+    found = [
+        o for part in parts(files, 1_000_000) for o in read_part(part, text_column=column, max_document_mb=limit)
+    ]
+    documents = [outcome for outcome in found if not isinstance(outcome, Refusal)]
+    return documents, [*refused, *(outcome for outcome in found if isinstance(outcome, Refusal))]
 
 
 def parse(tmp_path, name, text, **options):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return gather(path, **options).documents[0]
+    return gather(path, **options)[0][0]
 
 
 def kinds(document):
@@ -80,24 +75,6 @@ def test_rst_reads_nothing_from_disk(tmp_path):
     assert ("code", "x = 1") in kinds(document)
 
 
-def test_html_drops_scripts_and_reads_tables(tmp_path):
-    text = (
-        "<html><head><title>News</title></head><body><nav>menu</nav><script>x()</script><h2>Part <b>one</b></h2>"
-        "loose <i>text</i><p>Body &amp; soul.</p><ul><li>alpha</li><li>beta</li></ul>"
-        "<table><tr><th>k</th><th></th><th>v</th></tr><tr><td>a</td><td></td><td>1</td></tr></table></body></html>"
-    )
-    document = parse(tmp_path, "a.html", text)
-    assert document.title == "News"
-    assert kinds(document) == [
-        ("heading", "Part one"),
-        ("paragraph", "loose text"),
-        ("paragraph", "Body & soul."),
-        ("item", "alpha"),
-        ("item", "beta"),
-    ]
-    assert document.blocks[-1].table.columns == ("k", "v")
-
-
 def test_plain_text_headings_lists_and_wrapping(tmp_path):
     text = "Intro\n=====\n\nA line that is\nbroken by hand.\n\n* one\n  more\n* two\n\nChapter 3\n\nThe end.\n"
     document = parse(tmp_path, "a.txt", text)
@@ -136,37 +113,8 @@ def test_plain_chinese_lines_are_paragraphs(tmp_path):
     assert [kind for kind, _ in kinds(document)] == ["heading", "paragraph", "paragraph", "paragraph"]
 
 
-@pytest.mark.parametrize(
-    ("text", "columns", "first"),
-    [
-        ("name;size\nant;3\nbee;4\n", ("name", "size"), ("ant", "3")),
-        ("3,2,red,blue\n1.5,2.5,7\n2.5,3.5,8\n", ("column 1", "column 2", "column 3"), ("1.5", "2.5", "7")),
-        ("1,2\n3,4\n", ("column 1", "column 2"), ("1", "2")),
-        ('a,b\n"x, y",1\n', ("a", "b"), ("x, y", "1")),
-        ("year,2021,2022\nants,3,4\n", ("year", "2021", "2022"), ("ants", "3", "4")),
-    ],
-)
-def test_csv_headers(tmp_path, text, columns, first):
-    table = parse(tmp_path, "t.csv", text).blocks[0].table
-    assert table.columns == columns
-    assert table.rows[0].cells == first
-
-
-def test_jsonl_rows_are_documents_and_bad_rows_are_refused_alone(tmp_path):
-    (tmp_path / "a.jsonl").write_text(
-        '{"title": "One", "text": "Some text here."}\nnot json\n[1]\n'
-        '{"turns": [{"speaker": "Ann", "text": "Hello there."}, {"speaker": "Bo", "text": "Hi."}]}\n{"x": 1}\n'
-    )
-    found = gather(tmp_path)
-    assert [(d.source, d.title) for d in found.documents] == [("a.jsonl#1", "One"), ("a.jsonl#4", "a 4")]
-    assert found.documents[1].text == "Ann: Hello there.\n\nBo: Hi."
-    assert [r.source for r in found.refused] == ["a.jsonl#2", "a.jsonl#3", "a.jsonl#5"]
-    assert "set text_column" in found.refused[2].reason
-
-
 def test_bad_files_are_refused_with_a_reason(tmp_path):
     (tmp_path / "good.txt").write_text("Some text.")
-    (tmp_path / "same.txt").write_text("Some  text.\n")
     (tmp_path / "empty.txt").touch()
     (tmp_path / "binary.md").write_bytes(b"\x00\x01\x02" * 50)
     (tmp_path / "broken.csv").write_text("a,b\n1,2\n3\n")
@@ -174,52 +122,21 @@ def test_bad_files_are_refused_with_a_reason(tmp_path):
     (tmp_path / "paper.pdf").write_bytes(b"%PDF")
     (tmp_path / "large.txt").write_text("x" * 20_000)
     (tmp_path / "blank.md").write_text("\n\n")
-    found = gather(tmp_path, limit=0.01)
-    assert [d.source for d in found.documents] == ["good.txt"]
-    reasons = {r.source: r.reason for r in found.refused}
+    documents, refused = gather(tmp_path, limit=0.01)
+    assert [d.source for d in documents] == ["good.txt"]
+    reasons = {r.source: r.reason for r in refused}
     expected = {
-        "same.txt": "duplicate",
         "empty.txt": "0 bytes",
         "binary.md": "binary",
         "broken.csv": "row 3 has 1 fields",
         "quote.csv": "unexpected end of data",
-        "paper.pdf": "unknown suffix .pdf",
+        "paper.pdf": "no PDF",
         "large.txt": "above max_document_mb",
         "blank.md": "no text",
     }
     assert set(reasons) == set(expected)
     for name, words in expected.items():
         assert words in reasons[name]
-    assert found.duplicates == 1
-
-
-def test_no_usable_document_is_a_data_error_that_says_what_was_found(tmp_path):
-    with pytest.raises(DataError, match="folder is empty"):
-        gather(tmp_path)
-    (tmp_path / "empty.txt").touch()
-    with pytest.raises(DataError, match=r"empty\.txt: empty file"):
-        gather(tmp_path)
-    with pytest.raises(DataError, match="no such file or folder"):
-        gather(tmp_path / "missing")
-    with pytest.raises(DataError, match="no file matches"):
-        gather(tmp_path / "*.zzz")
-
-
-def test_licences_come_from_the_sidecar(tmp_path):
-    (tmp_path / "licences.toml").write_text('"a*.txt" = "CC0"\n"sub/*" = "MIT"\n')
-    (tmp_path / "sub").mkdir()
-    for name in ("a1.txt", "sub/b.txt", "c.txt"):
-        (tmp_path / name).write_text(f"Text of {name}.")
-    found = {d.source: d.licence for d in gather(tmp_path).documents}
-    assert found == {"a1.txt": "CC0", "sub/b.txt": "MIT", "c.txt": "unknown"}
-
-
-def test_two_folders_with_one_file_name_keep_both(tmp_path):
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.txt").write_text(f"Text of {folder}.")
-    found = gather(tmp_path / "x", tmp_path / "y", tmp_path / "x" / "a.txt")
-    assert sorted(d.source for d in found.documents) == ["a.txt", "a.txt (2)"]
 
 
 def test_odd_characters_and_odd_files_do_no_harm(tmp_path):
@@ -227,24 +144,13 @@ def test_odd_characters_and_odd_files_do_no_harm(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + '{"text": ' + "9" * 5000 + "}\n")
     os.mkfifo(tmp_path / "pipe.txt")
     (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere")
-    found = gather(tmp_path)
-    assert found.documents[0].text == "A lone surrogate."
-    assert len(found.documents[0].title) == 200
-    assert found.documents[0].licence == "unknown"
-    reasons = {r.source: r.reason for r in found.refused}
+    documents, refused = gather(tmp_path)
+    assert documents[0].text == "A lone surrogate."
+    assert len(documents[0].title) == 200
+    assert documents[0].licence == "unknown"
+    reasons = {r.source: r.reason for r in refused}
     assert set(reasons) == {"a.jsonl#2", "pipe.txt", "gone.md"}
     assert reasons["pipe.txt"] == "not a plain file"
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
-def test_encodings(encoding):
-    text = "天下大势，分久必合，合久必分。周末七国分争，并入于秦。及秦灭之后，楚、汉分争，又并入于汉。" * 5
-    assert decode(text.encode(encoding)) == text
-
-
-def test_undecodable_bytes_are_refused():
-    with pytest.raises(RefusedError, match="undecodable"):
-        decode("text ".encode("utf-16")[:-1])
 
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)

@@ -4,6 +4,8 @@ import random
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from golongrl.core.documents import DocumentBuilder
 from golongrl.core.records import parse_record
@@ -152,6 +154,19 @@ def test_leaning():
     assert ordering.leaning(["x 1", "x 2", "x 3", "x 4"], "") == 0.5
     # Two texts share a word with the question; three pairs put them before, one behind: (3 - 1) / 2 / 6.
     assert ordering.leaning(["ab", "cd", "ab", "cd"], "ab") == pytest.approx(1 / 6)
+
+
+@given(st.lists(st.text(max_size=8), min_size=2, max_size=7), st.text(max_size=8))
+def test_an_order_leans_as_far_as_its_reverse(texts, stem):
+    assert 0 <= ordering.leaning(texts, stem) <= 0.5
+    assert ordering.leaning(texts[::-1], stem) == ordering.leaning(texts, stem)
+
+
+@given(st.integers(0, 40), st.integers(1, 9), st.integers(0, 99))
+def test_spread_keeps_the_order(length, size, seed):
+    taken = ordering.spread(range(length), size, random.Random(seed))
+    assert taken == sorted(set(taken))
+    assert len(taken) == min(length, size)
 
 
 def test_spread_takes_one_from_each_stretch():

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from golongrl.core.documents import Document
 from golongrl.core.store import content_key
-from golongrl.pipeline.dataset.construct import TASK_FORMS, counting, outline, sheet, summary, tally
+from golongrl.pipeline.dataset.construct import (
+    TASK_FORMS,
+    counting,
+    dated,
+    definitions,
+    outline,
+    references,
+    sheet,
+    summary,
+    tally,
+)
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
 
@@ -42,14 +52,11 @@ def _speakers(document: Document) -> int:
     return len({block.speaker for block in document.blocks if block.kind == "turn"})
 
 
-def _abstracts(document: Document) -> int:
-    return sum(b.kind == "heading" and summary.is_summary(document.slice(b.content)) for b in document.blocks)
-
-
 def _opening(document: Document) -> int:
-    first = summary.first_paragraph(document)
+    first = references.first_paragraph(document)
     return int(
-        first is not None and summary.names_subject(document.title, document.slice(first.content), document.language)
+        first is not None
+        and references.names_subject(document.title, document.slice(first.content), document.language)
     )
 
 
@@ -62,9 +69,14 @@ CRITERIA: dict[str, Criterion] = {
     "paragraphs": Criterion("10 paragraphs or more, and no dialogue", 10, tally.holds_paragraphs),
     "outline": Criterion("3 headings or more, with paragraphs", 3, outline.holds_headings_and_paragraphs),
     "years": Criterion("2 numbers or more that read like years", 2, counting.holds_years),
+    "dates": Criterion("4 different years that date something", 4, dated.holds_dates),
     "turns": Criterion("10 turns or more, of two speakers", 10, counting.holds_turns),
     "dialogue": Criterion("3 speakers or more", 3, _speakers),
-    "abstract": Criterion("a section that the document calls its abstract or summary", 1, _abstracts),
+    "abstract": Criterion("a section that the document calls its abstract or summary", 1, summary.count_abstracts),
+    "chapters": Criterion("a chapter that sums up its sections", 1, summary.count_chapters),
+    "couplets": Criterion("chapters headed by a couplet", 1, summary.count_couplets),
+    "definitions": Criterion("a definition of a term", 1, definitions.count_definitions),
+    "entries": Criterion("3 entries of a name and a value", 3, definitions.count_entries),
     "opening": Criterion("an opening paragraph that names the subject of the title", 1, _opening),
 }
 """What a task form can need of a document: the one table of assignment criteria."""

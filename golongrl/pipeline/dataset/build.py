@@ -19,15 +19,17 @@ from golongrl.pipeline.dataset.assign import Assignment, assign, lacks, split, w
 from golongrl.pipeline.dataset.collect import Collection, Progress, collect, funnel, nothing_usable, silent
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.facts import AssignFacts, BuildFacts, CollectFacts, ConstructFacts
+from golongrl.pipeline.dataset.facts import AssignFacts, BuildFacts, CollectFacts, ConstructFacts, Refused
 from golongrl.pipeline.dataset.library import Library, hold_out, load_tokenizer, write_index
 from golongrl.pipeline.dataset.produce import Produced, held, ordered, produce, read_records
 from golongrl.pipeline.dataset.project import write_project_file
+from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
 from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
 from golongrl.pipeline.dataset.survey import Survey
+from golongrl.pipeline.dataset.workers import RunAll, open_workers
 
 WORK = "work"
 """Folder of intermediate results inside the run folder; it goes when the build is finished."""
@@ -65,8 +67,8 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
     if run.finished and run.path("build.json").exists() and run.path("train.parquet").exists():
         facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
         return BuildReport(out, facts, resumed=True, already_finished=True)
-    with only_writer(run.folder, "build-dataset"):
-        facts, notes = _build(config, run, files, refused, progress)
+    with only_writer(run.folder, "build-dataset"), open_workers(config.workers, config.ray_address) as run_all:
+        facts, notes = _build(config, run, files, refused, run_all, progress)
         run.finish(records=facts["records"]["splits"])
         shutil.rmtree(run.path(WORK), ignore_errors=True)
         discard_unpacked(out)
@@ -74,10 +76,15 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
 
 
 def _build(
-    config: BuildConfig, run: Run, files: Sequence[SourceFile], refused: Sequence[Any], progress: Progress
+    config: BuildConfig,
+    run: Run,
+    files: Sequence[SourceFile],
+    refused: Sequence[Refusal],
+    run_all: RunAll,
+    progress: Progress,
 ) -> tuple[BuildFacts, list[str]]:
     work = run.path(WORK)
-    collection = collect(work, files, refused, config, progress)
+    collection = collect(work, files, refused, config, run_all, progress)
     assignment = assign(collection.entries, config.wanted)
     held_out = split(collection.entries, assignment, config.val_share, config.seed)
     entries = hold_out(collection.entries, held_out)
@@ -86,7 +93,7 @@ def _build(
         raise CheckFailedError(nothing_usable(collection))
     _write_lines(run.path("assigned.jsonl"), _assignments(entries, list(config.wanted)))
     write_index(work, entries)
-    produced = produce(work, config, entries, assignment, progress)
+    produced = produce(work, config, entries, assignment, run_all, progress)
     _write_rejects(run.path("rejects.jsonl"), collection, produced)
     train = ordered([made for made in produced.made if not held(made)], config.seed)
     val = ordered([made for made in produced.made if held(made)], config.seed)
@@ -149,9 +156,7 @@ def _collected(collection: Collection, entries: Sequence[Entry]) -> CollectFacts
         "documents": len(entries),
         "languages": dict(sorted(Counter(entry.language for entry in entries).items())),
         "validation_documents": sum(entry.held_out for entry in entries),
-        "refusals": [
-            {"source": refusal.source, "reason": refusal.reason} for refusal in collection.refused[:REFUSALS]
-        ],
+        "refusals": refusals(collection.refused)[:REFUSALS],
     }
 
 
@@ -160,9 +165,28 @@ def _short(reason: str) -> str:
     return " ".join("N" if any(c.isdigit() for c in word) else word for word in reason.split(":")[0].split())
 
 
+def refusals(refused: Sequence[Refusal]) -> list[Refused]:
+    """The refusals, rows of one file with the same kind of reason together."""
+    grouped: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refused:
+        file = refusal.source.partition("#")[0]
+        grouped.setdefault((file, _short(refusal.reason)), []).append(refusal)
+    return [
+        {
+            "source": same[0].source if len(same) == 1 else f"{file} ({len(same)} rows)",
+            "reason": same[0].reason,
+        }
+        for (file, _), same in grouped.items()
+    ]
+
+
 def _assigned(capability: str, entries: Sequence[Entry], assignment: Assignment) -> AssignFacts:
     served = assignment[capability]
-    lacking = Counter(lacks(capability, entry).removeprefix("lacks ") for number, entry in enumerate(entries) if number not in served)
+    lacking = Counter(
+        lacks(capability, entry).removeprefix("lacks ")
+        for number, entry in enumerate(entries)
+        if number not in served
+    )
     return {"documents": len(served), "missing": dict(sorted(lacking.items()))}
 
 
@@ -257,9 +281,9 @@ def _project_files(config: BuildConfig, run: Run, has_val: bool, records: int) -
 
 def _no_record(collection: Collection, produced: Produced) -> str:
     reasons: Counter[str] = Counter()
-    for (_, why), count in (produced.tally.unfit + produced.tally.dropped).items():
-        reasons[why] += count
-    common = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
+    for (_, reason), count in (produced.tally.unfit + produced.tally.dropped).items():
+        reasons[reason] += count
+    common = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.most_common(3))
     return (
         f"not one training record could be built ({funnel(collection)}): "
         f"{common or 'no document holds tables, sections or running text'}. "

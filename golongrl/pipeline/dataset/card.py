@@ -160,7 +160,7 @@ def _what_is_in_it(facts: BuildFacts) -> Iterator[str]:
     yield tables.markdown(tables.forms(facts))
     positions = " and ".join(f"{place} the documents in {count:,}" for place, count in records["question"].items())
     yield "## Depth of the evidence"
-    yield "Records by where in the prompt their evidence stands on average."
+    yield "Pieces of evidence by where in the prompt they stand."
     yield tables.markdown(tables.depths(facts))
     yield (
         f"The question stands {positions} records. "

@@ -121,11 +121,11 @@ class _Golds:
 
     def frequent(self, number: int, size: int) -> dict[str, Answer | None]:
         """The most frequent answer and items among the other records, where they occur there twice. To a question
-        with candidates the most frequent letter or order of all is given: without the own one, the most frequent of
+        with one right candidate the most frequent letter of all is given: without the own one, the most frequent of
         balanced letters would never be right."""
         own, question = self.answers[number], self.questions[number]
         every, of_form = self._groups(number)
-        out = () if question is not None else (own,)
+        out = (own,) if question is None or len(own) > 1 else ()
         given: dict[str, Answer | None] = {FREQUENT: _first(self._answers[every], out)}
         if self._sizes[of_form] >= LEAST_GROUP:
             given[FREQUENT_OF_FORM] = _first(self._answers[of_form], out)

@@ -22,7 +22,7 @@ from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.reading import parts, read_part
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import Part, SourceFile
-from golongrl.pipeline.dataset.workers import Job, run_all
+from golongrl.pipeline.dataset.workers import Job, RunAll
 
 Progress = Callable[[str, int | None], AbstractContextManager[Any]]
 
@@ -72,6 +72,7 @@ def collect(
     files: Sequence[SourceFile],
     refused: Sequence[Refusal],
     config: BuildConfig,
+    run_all: RunAll,
     progress: Progress,
 ) -> Collection:
     """Read every file into `folder`/documents; parts that were finished before are not read again."""
@@ -80,7 +81,7 @@ def collect(
     with progress("collect", len(jobs)) as bar:
         todo = [job for job in jobs if not _summary(job).exists()]
         bar.advance(len(jobs) - len(todo))
-        for _ in run_all(collect_job, todo, workers=config.workers, ray_address=config.ray_address):
+        for _ in run_all(collect_job, todo):
             bar.advance(1)
     signatures: list[bytes] = []
     seen: dict[str, str] = {}

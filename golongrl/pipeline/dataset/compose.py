@@ -32,6 +32,8 @@ ELSEWHERE = 10
 ELSEWHERE_TOKENS = 1_500
 QUESTION_SHARE, QUESTION_TOKENS = 0.2, 1_500
 """Room kept for a question about the whole context, whose length is known only once it is made."""
+OTHERS = (4, 9)
+"""Documents, at the least, beside the first in a question about all of them, where the corpus has so many."""
 LANGUAGE_LABEL = {"en": "English", "zh": "Chinese"}
 
 
@@ -60,7 +62,7 @@ def compose(library: Library, request: Request, *, seed: int, template_tokens: i
             outcome.unfit["the bin is too short for a document and a question"] += 1
             break
         budget = int(size * share)
-        found = measured.opening(budget) if form.opening else measured.window(budget, rng)
+        found = _stretch(measured, form, budget, rng)
         if found is None:
             outcome.unfit["no block fits the bin"] += 1
             continue
@@ -77,6 +79,14 @@ def compose(library: Library, request: Request, *, seed: int, template_tokens: i
             return outcome
         outcome.dropped[reason] += 1
     return outcome
+
+
+def _stretch(measured: Measured, form: TaskForm, budget: int, rng: random.Random) -> tuple[Excerpt, int] | None:
+    """The excerpt that a form is asked about, with its tokens: from where the form says, else from anywhere."""
+    if form.opening:
+        return measured.opening(budget)
+    starts = measured.places(form.name, form.starts) if form.starts else ()
+    return measured.from_block(rng.choice(starts), budget) if starts else measured.window(budget, rng)
 
 
 class _Room:
@@ -125,7 +135,8 @@ def _construct(
     others: list[Excerpt] = []
     whole = form.scope == "context"
     if whole:
-        others, _ = gather(room.neighbours, left, room.taken, room.rng)
+        share = max(SMALLEST_EXCERPT, left // room.rng.randint(*OTHERS))
+        others, _ = gather(room.neighbours, left, room.taken, room.rng, share)
     elsewhere = room.elsewhere() if form.elsewhere else ()
     scene = Scene((target, *others), room.request.slot, room.rng, elsewhere)
     candidate = form.construct(scene)

@@ -114,9 +114,12 @@ def base_tokens(tokenizer: Tokenizer, task: Task) -> int:
     return tokenizer.count(render([], task)[0]) + TITLE_TOKENS
 
 
-def gather(fillers: Iterator[Measured], room: int, taken: set[str], rng: random.Random) -> tuple[list[Excerpt], int]:
+def gather(
+    fillers: Iterator[Measured], room: int, taken: set[str], rng: random.Random, most: int | None = None
+) -> tuple[list[Excerpt], int]:
     """Stretches of other documents that fill about `room` tokens, no two with the same title, and the room left.
 
+    None is longer than `most` tokens.
     `taken` holds the normalised titles that are in use and is added to.
     """
     found: list[Excerpt] = []
@@ -125,7 +128,7 @@ def gather(fillers: Iterator[Measured], room: int, taken: set[str], rng: random.
         if filler is None:
             break
         title = normalise(filler.document.title)
-        window = None if title in taken else filler.window(room - TITLE_TOKENS, rng)
+        window = None if title in taken else filler.window(min(room - TITLE_TOKENS, most or room), rng)
         if window is not None:
             taken.add(title)
             found.append(window[0])

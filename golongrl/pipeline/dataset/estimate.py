@@ -11,6 +11,7 @@ from typing import Any
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.assign import Assignment, assign
+from golongrl.pipeline.dataset.build import refusals
 from golongrl.pipeline.dataset.collect import Progress, collect, nothing_usable, silent
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.encoding import Entry
@@ -37,8 +38,7 @@ def estimate(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         started = time.perf_counter()
-        alone = config.model_copy(update={"workers": 1, "ray_address": None})
-        collection = collect(folder, sample, refused, alone, progress)
+        collection = collect(folder, sample, refused, config, map, progress)
         reading = (time.perf_counter() - started) * scale
         if not collection.entries:
             raise CheckFailedError(nothing_usable(collection))
@@ -61,7 +61,7 @@ def estimate(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]
             {"stage": "collect and assign", "tokens": read_tokens, "seconds": reading / config.workers},
             {"stage": "construct", "tokens": prompt_tokens, "seconds": constructing / config.workers},
         ],
-        "refusals": [{"source": refusal.source, "reason": refusal.reason} for refusal in collection.refused],
+        "refusals": refusals(collection.refused),
     }
 
 

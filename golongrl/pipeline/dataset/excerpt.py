@@ -7,7 +7,7 @@ import itertools
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from golongrl.core.documents import Block, Document, Span, Table
@@ -194,6 +194,13 @@ class Measured:
             self.units += [(index, row) for row in rows]
         self._counts: list[int | None] = [None] * len(self.units)
         self._headers: dict[int, int] = {}
+        self._places: dict[str, tuple[int, ...]] = {}
+
+    def places(self, name: str, find: Callable[[Document], Sequence[int]]) -> Sequence[int]:
+        """What `find` finds in the document, looked for once per name."""
+        if name not in self._places:
+            self._places[name] = tuple(find(self.document))
+        return self._places[name]
 
     def count(self, unit: int) -> int:
         """Tokens of one unit with the gap before it; a table's first shown row also pays for the header."""
@@ -213,6 +220,12 @@ class Measured:
         if index not in self._headers:
             self._headers[index] = self.tokenizer.count(self.document.slice(table.header)) + GAP_TOKENS
         return self._headers[index]
+
+    def from_block(self, block: int, budget: int) -> tuple[Excerpt, int] | None:
+        """The longest stretch from a block on within the budget; None when not even that block fits."""
+        start = bisect.bisect_left(self.units, block, key=lambda unit: unit[0])
+        end, used = self._extend(start, budget)
+        return (self._cut(start, end), used) if end > start else None
 
     def window(self, budget: int, rng: random.Random) -> tuple[Excerpt, int] | None:
         """An excerpt of at most about `budget` tokens and its measured size: the whole document when it fits, else

@@ -137,7 +137,7 @@ class RecordFacts(TypedDict):
     cells: list[Cell]
     forms: dict[str, FormFacts]
     depth: dict[str, list[int]]
-    """Length bin -> records per tenth of the prompt in which their evidence stands on average."""
+    """Length bin -> pieces of evidence per tenth of the prompt."""
     question: Tally
     """ "before" or "after" the documents -> records."""
     kinds: Tally

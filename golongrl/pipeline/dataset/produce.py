@@ -6,6 +6,7 @@ it, how many at a time, or how often the work was interrupted.
 
 import heapq
 import json
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,13 +27,13 @@ from golongrl.pipeline.dataset.library import open_library
 from golongrl.pipeline.dataset.refine import Kept, question_key
 from golongrl.pipeline.dataset.request import Bin, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
-from golongrl.pipeline.dataset.workers import Job, run_all
+from golongrl.pipeline.dataset.workers import Job, RunAll
 
 RETIRE_AFTER = 2
 """Requests in a row without a record after which a form no longer asks a document in a bin."""
 ROUNDS = 24
-SURPLUS = 0.1
-"""Share of requests beyond what is missing, since some fail."""
+SURPLUS, MOST_PER_MISSING = 1.1, 6.0
+"""Requests per missing record in a cell's first round, and at most in later ones, which go by its yield so far."""
 TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
 """Turns that a cell has at most: so many per record wanted, and so many more."""
 JOB_TOKENS = 600_000
@@ -84,6 +85,9 @@ class _Cell:
     """(document, form) pairs that may still be asked, in the order of their turn."""
     kept: int = 0
     turn: int = 0
+    requests: int = 0
+    made: int = 0
+    """Requests that came to a record, whether it was kept or not."""
     attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: Counter[tuple[int, str]] = field(default_factory=Counter)
 
@@ -110,6 +114,7 @@ def produce(
     config: BuildConfig,
     entries: Sequence[Entry],
     assignment: Assignment,
+    run_all: RunAll,
     progress: Progress,
 ) -> Produced:
     """The records of a build; jobs and their results lie in `folder`/construct, so finished ones are never redone."""
@@ -123,7 +128,7 @@ def produce(
             requests = [(cell, request) for cell in cells for request in _ask(cell, slots)]
             if not requests:
                 break
-            outcomes = _run(folder, config, entries, [request for _, request in requests])
+            outcomes = _run(folder, config, entries, [request for _, request in requests], run_all)
             for cell, request in requests:
                 done = _settle(cell, request, outcomes[request], entries, kept, slots, result)
                 bar.advance(int(done))
@@ -191,7 +196,9 @@ def _ask(cell: _Cell, slots: _Slots) -> Iterator[Request]:
     missing = cell.wanted - cell.kept
     if missing <= 0 or not cell.asked:
         return
-    for _ in range(missing + int(SURPLUS * missing)):
+    share = min(MOST_PER_MISSING, (cell.requests + 1) / (cell.made + 1)) if cell.requests else SURPLUS
+    for _ in range(math.ceil(missing * share)):
+        cell.requests += 1
         pair = cell.asked[cell.turn % len(cell.asked)]
         cell.turn += 1
         number, form = pair
@@ -218,6 +225,7 @@ def _settle(
             counter[request.form, reason] += count
             tally.rejects[source, request.form, request.bin.label, reason] += count
     found = outcome["made"]
+    cell.made += found is not None
     refusal = None
     if found is not None and cell.kept < cell.wanted:
         made = Made(**{**found, "request": request})
@@ -262,12 +270,12 @@ def _share_out(cells: Sequence[_Cell]) -> None:
 
 
 def _run(
-    folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request]
+    folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request], run_all: RunAll
 ) -> dict[Request, Job]:
     """Outcomes of the requests; those of jobs that were finished before are read back."""
     jobs = list(_jobs(folder, config, entries, requests))
     todo = [job for job in jobs if not _summary(job).exists()]
-    for _ in run_all(construct_job, todo, workers=config.workers, ray_address=config.ray_address):
+    for _ in run_all(construct_job, todo):
         pass
     outcomes: dict[Request, Job] = {}
     for job in jobs:
@@ -337,7 +345,8 @@ def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
         "offset": offset,
         "size": size,
         "question": question_key(info["capability"], info["question"], bool(info["options"])),
-        "answer": normalise(record.gold.golden_label),
+        # In which order items are asked for makes a list no harder to guess.
+        "answer": normalise(record.gold.golden_label or "\n".join(sorted(record.gold.doc_ids))),
         "metric": record.metric,
     }
 

@@ -19,6 +19,8 @@ LEAK = {"en": 13, "zh": 20}
 """Length, in words or characters, of a fragment of a withheld text that must not stand in the context."""
 WHOLE_ANSWER = {"en": 5, "zh": 12}
 """Shortest text, in words or characters, that may stand in the context only where the evidence is."""
+LISTS = ("f1", "subem", "ndcg")
+"""Metrics of answers that are lists of items from the documents."""
 UNORDERED = ("em", "choice", "f1", "subem", "iou")
 """Metrics for which the order of the answers that brute force finds means nothing."""
 
@@ -138,8 +140,8 @@ def _canonical(table: str) -> str:
 
 
 class Kept:
-    """Questions that were kept and how often each short answer was, so that nothing is asked twice and no answer is
-    worth guessing."""
+    """Questions that were kept and how often each short answer or list of items was the right one, so that nothing is
+    asked twice and no answer is worth guessing."""
 
     SHORT = 24
     """Characters up to which an answer is one that could be guessed."""
@@ -153,7 +155,7 @@ class Kept:
         """Why a record may not join those kept, or None and it counts as kept."""
         if question in self._questions:
             return "asked before"
-        guessable = metric in ("em", "math") and len(answer) <= self.SHORT
+        guessable = metric in LISTS or (metric in ("em", "math") and len(answer) <= self.SHORT)
         if guessable and self._answers.get((capability, answer), 0) >= self._limits[capability]:
             return "its answer is already that of many records"
         self._questions.add(question)

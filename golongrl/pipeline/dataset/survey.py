@@ -89,8 +89,8 @@ class Survey:
         )
         known["records"] += 1
         self._templates[form].add((record.language, info["template"]))
-        if info.get("evidence_depth") is not None:
-            self._depth[label][min(DEPTHS - 1, int(info["evidence_depth"] * DEPTHS))] += 1
+        for depth in _depths(record):
+            self._depth[label][min(DEPTHS - 1, int(depth * DEPTHS))] += 1
         self._question[info["question_position"]] += 1
         self._kinds[info["document_kind"]] += 1
         self._shown[len(info["doc_sha256"])] += 1
@@ -136,6 +136,16 @@ class Survey:
             "licences": licences,
             "sources": {"count": len(self._sources), "top": [[source, records] for source, records in top]},
         }
+
+
+def _depths(record: Record) -> list[float]:
+    """Where each piece of evidence stands in the prompt, 0 to 1; of a withheld text, what it is about."""
+    size = max(1, sum(len(message.content) for message in record.prompt))
+    places = record.extra_info.get("evidence_in_prompt")
+    if places:
+        return [(place["start"] + place["end"]) / 2 / size for place in places]
+    depth = record.extra_info.get("evidence_depth")
+    return [] if depth is None else [depth]
 
 
 def without_context(record: Record) -> Record:

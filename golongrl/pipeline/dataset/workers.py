@@ -1,9 +1,15 @@
 """Running one function over many jobs: here, in processes, or on a Ray cluster; results do not depend on which."""
 
 import concurrent.futures
+import contextlib
+import functools
+import importlib
 import itertools
 import json
 import multiprocessing
+import os
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,55 +17,63 @@ from golongrl.core.errors import UsageError, WorkerError, require
 
 Job = dict[str, Any]
 """A job and its result are plain JSON types, so that they travel to any process."""
+RunAll = Callable[[Callable[[Job], Job], Iterable[Job]], Iterator[Job]]
+"""Results of a function, importable by name, over the jobs, in the order in which they are finished."""
 AHEAD = 3
 """Jobs handed out per process, beyond which the driver waits for results."""
 
 
-def run_all(
-    function: Callable[[Job], Job], jobs: Iterable[Job], *, workers: int, ray_address: str | None
-) -> Iterator[Job]:
-    """The results of `function` over the jobs, in the order in which they are finished.
+@contextlib.contextmanager
+def open_workers(workers: int, ray_address: str | None = None) -> Iterator[RunAll]:
+    """What runs jobs, for as long as the context lasts; processes start with the first jobs and stay.
 
-    `function` must be importable by name. WorkerError when a process dies, UsageError when Ray cannot be reached.
+    Running raises WorkerError when a process dies, UsageError when Ray cannot be reached.
     """
     if ray_address is not None:
-        yield from _on_ray(function, jobs, ray_address, workers)
+        yield functools.partial(_on_ray, ray_address, workers)
     elif workers == 1:
-        yield from map(function, jobs)
+        yield map
     else:
-        yield from _in_processes(function, jobs, workers)
-
-
-def _in_processes(function: Callable[[Job], Job], jobs: Iterable[Job], workers: int) -> Iterator[Job]:
-    waiting = iter(jobs)
-    first = list(itertools.islice(waiting, 1))
-    if not first:
-        return
-    # A forked process would share locks and random state with this one.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        pending = {pool.submit(function, job) for job in (*first, *itertools.islice(waiting, workers * AHEAD - 1))}
+        # A forked process would share locks and random state with this one.
+        context = multiprocessing.get_context("spawn")
+        pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
         try:
-            while pending:
-                done, pending = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-                pending |= {pool.submit(function, job) for job in itertools.islice(waiting, len(done))}
-                for future in done:
-                    yield future.result()
-        except concurrent.futures.process.BrokenProcessPool as error:
-            raise WorkerError(
-                "a worker process died, most likely for lack of memory; run the same command again with fewer "
-                "--workers, finished work is kept"
-            ) from error
+            yield functools.partial(_in_processes, pool, workers)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_ray(function: Callable[[Job], Job], jobs: Iterable[Job], address: str, workers: int) -> Iterator[Job]:
+def _in_processes(
+    pool: concurrent.futures.ProcessPoolExecutor, workers: int, function: Callable[[Job], Job], jobs: Iterable[Job]
+) -> Iterator[Job]:
+    waiting = iter(jobs)
+    pending = {pool.submit(function, job) for job in itertools.islice(waiting, workers * AHEAD)}
+    try:
+        while pending:
+            done, pending = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
+            pending |= {pool.submit(function, job) for job in itertools.islice(waiting, len(done))}
+            for future in done:
+                yield future.result()
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise WorkerError(
+            "a worker process died, most likely for lack of memory; run the same command again with fewer --workers, "
+            "finished work is kept"
+        ) from error
+
+
+def _on_ray(address: str, workers: int, function: Callable[[Job], Job], jobs: Iterable[Job]) -> Iterator[Job]:
     """Through Ray Data, one task per job; `address` "local" starts a cluster of `workers` processes here."""
+    rows = [{"job": json.dumps(job)} for job in jobs]
+    if not rows:
+        return
     ray = require("ray")
     data = require("ray.data")
     if not ray.is_initialized():
-        options = {"num_cpus": max(workers, 2)} if address == "local" else {}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        options: dict[str, Any] = {"num_cpus": max(workers, 2)} if address == "local" else {}
+        if shlex.quote(sys.executable) != sys.executable:
+            # Ray puts the interpreter into a shell command as it is, which breaks where its path has a space.
+            options["runtime_env"] = {"py_executable": shlex.quote(sys.executable)}
         try:
             ray.init(address=address, log_to_driver=False, include_dashboard=False, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -68,9 +82,6 @@ def _on_ray(function: Callable[[Job], Job], jobs: Iterable[Job], address: str, w
                 "--workers N on this machine"
             ) from error
     data.DataContext.get_current().enable_progress_bars = False
-    rows = [{"job": json.dumps(job)} for job in jobs]
-    if not rows:
-        return
     name = f"{function.__module__}:{function.__qualname__}"
     results = data.from_items(rows, override_num_blocks=len(rows)).map(
         _call, fn_kwargs={"function": name}, num_cpus=1, max_retries=2
@@ -81,7 +92,5 @@ def _on_ray(function: Callable[[Job], Job], jobs: Iterable[Job], address: str, w
 
 def _call(row: dict[str, str], function: str) -> dict[str, str]:
     """One Ray row: the named function over the job."""
-    import importlib
-
     module, _, name = function.partition(":")
     return {"result": json.dumps(getattr(importlib.import_module(module), name)(json.loads(row["job"])))}

@@ -8,6 +8,7 @@ from golongrl.pipeline.dataset.construct import (
     comprehension,
     counting,
     dated,
+    definitions,
     distance,
     exhaustive,
     extraction,
@@ -17,14 +18,27 @@ from golongrl.pipeline.dataset.construct import (
     ordering,
     outline,
     ranking,
+    retrieval,
+    summary,
+    verbatim,
 )
 from golongrl.pipeline.dataset.construct.form import TaskForm
 
 TASK_FORMS: dict[str, TaskForm] = {
     form.name: form
     for form in (
+        TaskForm("paragraph_with_word", "T1", "prose", verbatim.paragraph_with_word),
+        TaskForm("paragraph_below_heading", "T1", "sections", verbatim.paragraph_below_heading),
+        TaskForm("turn_of_speaker", "T1", "dialogue", verbatim.turn_of_speaker),
+        TaskForm("term_of_definition", "T1", "definitions", definitions.term_of_definition),
+        TaskForm("definition_of_term", "T1", "definitions", definitions.definition_of_term),
+        TaskForm("entry_value", "T1", "entries", definitions.entry_value),
+        TaskForm("cell_value", "T1", "table", retrieval.cell_value),
+        TaskForm("heading_of_sentence", "T1", "sections", retrieval.heading_of_sentence),
+        TaskForm("missing_word", "T1", "prose", retrieval.missing_word),
+        TaskForm("speaker_of_sentence", "T1", "dialogue", retrieval.speaker_of_sentence),
         TaskForm("next_sentence", "T2", "prose", comprehension.next_sentence),
-        TaskForm("passage_choice", "T2", "prose", comprehension.passage_choice, elsewhere=True),
+        TaskForm("passage_choice", "T2", "prose", comprehension.passage_choice, scope="context", elsewhere=True),
         TaskForm("section_choice", "T2", "sections", labels.section_choice),
         TaskForm("source_choice", "T2", "prose", labels.source_choice, scope="context"),
         TaskForm("cell_choice", "T2", "table", labels.cell_choice),
@@ -66,8 +80,13 @@ TASK_FORMS: dict[str, TaskForm] = {
         TaskForm("heading_order", "T8", "sections", ordering.heading_order),
         TaskForm("sentence_order", "T8", "prose", ordering.sentence_order),
         TaskForm("turn_order", "T8", "dialogue", ordering.turn_order),
-        TaskForm("step_order", "T8", "lists", ordering.step_order),
-        TaskForm("date_order", "T8", "prose", dated.date_order),
+        TaskForm("step_order", "T8", "prose", ordering.step_order),
+        TaskForm("date_order", "T8", "dates", dated.date_order),
+        TaskForm("own_abstract", "T9", "abstract", summary.own_abstract, opening=True),
+        TaskForm("opening", "T9", "opening", summary.opening, opening=True),
+        TaskForm("section_lead", "T9", "sections", summary.section_lead, starts=summary.lead_starts),
+        TaskForm("chapter_summary", "T9", "chapters", summary.chapter_summary, starts=summary.chapter_starts),
+        TaskForm("couplet_heading", "T9", "couplets", summary.couplet_heading, languages=("zh",)),
     )
 }
 

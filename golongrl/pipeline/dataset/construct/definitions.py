@@ -50,6 +50,7 @@ _NO_TERM = re.compile(
     r"|^[这那此其该它他她你我]|^(?:意思|本意|目的|一般|主要|通常|有的|什么)|[就也并又而则即仍都不的主要般常]$",
     re.IGNORECASE,
 )
+_MARKUP = re.compile(r"[$\\{}<>]|https?:")
 _ENTRY = re.compile(r"^(?P<key>[^:：\t]{1,60}?)\s*(?:[:：]\s*|\s[–—-]\s+)(?P<value>\S.{0,79})$")
 
 TERM = Phrasings(
@@ -127,7 +128,7 @@ def definitions(text: str, span: Span, language: str) -> Iterator[Definition]:
 def entry(item: str) -> tuple[str, str] | None:
     """Key and value of a list item "key: value", or None."""
     match = _ENTRY.match(item)
-    if match is None or not prose.closed(match["key"]) or not prose.closed(match["value"]):
+    if match is None or _MARKUP.search(item) or not prose.closed(match["key"]) or not prose.closed(match["value"]):
         return None
     key, value = unwrap(match["key"]), match["value"].strip()
     return (key, value) if any(map(str.isalpha, key)) and any(map(str.isalnum, value)) else None

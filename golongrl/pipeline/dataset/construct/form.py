@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from golongrl.core.documents import Span
+from golongrl.core.documents import Document, Span
 from golongrl.core.text import normalise_item
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.view import View
@@ -93,7 +93,8 @@ class TaskForm:
 
     `needs` names the criterion (`golongrl.pipeline.dataset.assign.CRITERIA`) that a document must meet. `scope`
     "context" asks for a scene with every excerpt of the prompt instead of only the first. `opening` asks for the
-    document's beginning instead of a random stretch, `elsewhere` for stretches of other documents.
+    document's beginning instead of a random stretch, `starts` for stretches from one of these blocks on, where few
+    places of a document serve, `elsewhere` for stretches of other documents.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TaskForm:
     construct: Construct
     scope: Literal["excerpt", "context"] = "excerpt"
     opening: bool = False
+    starts: Callable[[Document], Sequence[int]] | None = None
     elsewhere: bool = False
     languages: tuple[str, ...] = ("en", "zh")
 
@@ -126,7 +128,9 @@ class Phrasings:
 def named(excerpt: Excerpt) -> str:
     """The document's title in quotation marks, as questions name it."""
     title = excerpt.document.title
-    return f"《{title}》" if excerpt.language == "zh" else f'"{title}"'
+    if excerpt.language == "zh":
+        return f"“{title}”" if "《" in title else f"《{title}》"
+    return f'"{title}"'
 
 
 def distinct(items: Sequence[str]) -> bool:

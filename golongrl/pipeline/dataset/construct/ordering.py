@@ -1,7 +1,6 @@
 """T8, sequence ordering: shuffled pieces of a document go back into its order (`dated` orders by date)."""
 
 import itertools
-import math
 import random
 import re
 from collections import Counter
@@ -95,11 +94,11 @@ def leaning(texts: Sequence[str], stem: str) -> float:
     keys: list[list[float] | list[str]] = [
         [text.lower() for text in texts],
         [len(text) for text in texts],
-        [float(match[0].replace(",", "")) if (match := _FIRST_NUMBER.search(text)) else math.nan for text in texts],
+        [float(match[0].replace(",", "")) if (match := _FIRST_NUMBER.search(text)) else -1.0 for text in texts],
         [len(wanted.intersection(_WORD.findall(text.lower()))) for text in texts],
     ]
     pairs = len(texts) * (len(texts) - 1) / 2
-    # Pairs without a number, or with equal keys, count for both directions.
+    # Pairs with equal keys count for both directions.
     return max(abs(sum((a < b) - (a > b) for a, b in itertools.combinations(key, 2))) / 2 / pairs for key in keys)
 
 

@@ -42,8 +42,8 @@ OUTLOOK = re.compile(
 )
 """Words on what stands in other chapters, which nobody can sum up from this one."""
 ANNOUNCES = re.compile(
-    r"\b(?:this|the present) (?:chapter|section|part|appendix|article|document|manual|guide|page|paper|report|handbook"
-    r"|book|policy|agreement|note)\b|\bwe(?:’ll|'ll| will| shall)\b|\b(?:in|below|here),? we\b"
+    r"\b(?:this|the present) (?:chapter|section|part|appendix|article|document|manual|guide|page|paper|report|book"
+    r"|handbook|policy|agreement|note)\b|\bwe(?:’ll|'ll| will| shall)\b|\b(?:in|below|here),? we\b"
     r"|本[章节文篇书]|本部分|本手册|本指南|本文档|本报告|[这此]一?[章节](?!能)"
     r"|下面(?:将|来|介绍|讨论|说明|列出)|以下(?:各[章节]|介绍|内容|说明)",
     re.IGNORECASE,
@@ -112,7 +112,7 @@ def names_subject(title: str, text: str, language: str) -> bool:
         signs = [char for char in title if "\u4e00" <= char <= "\u9fff"]
         return any(a + b in text for a, b in itertools.pairwise(signs))
     words = [word for word in re.findall(r"[a-z]{4,}", title.lower()) if word not in prose.STOPWORDS]
-    ends = (re.escape(word[:6]) if len(word) > 6 else rf"{word}(?:e?s)?\b" for word in words)
+    ends = (word[:6] if len(word) > 6 else rf"{word.rstrip('s')}(?:e?s)?\b" for word in words)
     return any(re.search(rf"\b{end}", text.lower()) for end in ends)
 
 

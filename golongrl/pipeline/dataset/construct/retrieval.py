@@ -141,10 +141,10 @@ def missing_word(scene: Scene) -> Candidate | Unfit:
         word = rng.choice(words)
         left, right = sentence.text.split(word, 1)
         longer = max(left, right, key=len).strip()
-        if not excerpt.once(longer):
+        pattern = re.compile(re.escape(left) + r"(.{1,60}?)" + re.escape(right))
+        if not excerpt.once(longer) or pattern.findall(excerpt.text) != [word]:
             continue
         question, template = WORD.pick(scene, title=named(excerpt), quote=f"{left}{GAP}{right}")
-        pattern = re.compile(re.escape(left) + r"(.{1,60}?)" + re.escape(right))
         solve = functools.partial(_fills, excerpt.document.title, pattern)
         evidence = (Place(0, sentence.span),)
         return Candidate(

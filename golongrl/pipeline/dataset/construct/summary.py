@@ -1,6 +1,7 @@
 """T9, summarization: what a document, chapter or section says to sum itself up is taken out and asked for."""
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -237,6 +238,24 @@ def count_abstracts(document: Document) -> int:
 def count_chapters(document: Document) -> int:
     """How many chapters of a document have several sections."""
     return sum(1 for _ in _chapters(document.blocks))
+
+
+def lead_starts(document: Document) -> list[int]:
+    """Numbers of the headings whose first paragraph may sum up the section."""
+    found = []
+    for number, (head, first) in enumerate(itertools.pairwise(document.blocks)):
+        if head.kind == "heading" and first.kind == "paragraph":
+            text = document.slice(first.content)
+            fits = names_subject(document.slice(head.content), text, document.language)
+            if fits and not references.unfit_reference(text, document.language):
+                found.append(number)
+    return found
+
+
+def chapter_starts(document: Document) -> list[int]:
+    """Numbers of the headings of chapters with several sections."""
+    heads = {chapter[0].span.start for chapter in _chapters(document.blocks)}
+    return [number for number, block in enumerate(document.blocks) if block.span.start in heads]
 
 
 def count_couplets(document: Document) -> int:

@@ -91,7 +91,6 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
     yield parse(text).build(source=origin.name, title=title, fallback=origin.stem, licence=licence)
 
 
-
 def parse(text: str) -> DocumentBuilder:
     """The blocks of a plain text."""
     lines = text.splitlines()
