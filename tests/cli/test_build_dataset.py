@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,11 @@ def work(tmp_path):
     folder = tmp_path / "some docs"
     folder.mkdir()
     for number in range(4):
-        rows = "".join(f"ant{number}{i},{i * i},{'sea' if i % 3 else 'hill'}\n" for i in range(12))
+        kinds = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "ibis", "jay", "kite", "lark")
+        rows = "".join(
+            f"{kind} {number},{(i * i * 7 + number) % 83},{'sea' if i % 3 else 'hill'}\n"
+            for i, kind in enumerate(kinds)
+        )
         (folder / f"t{number}.csv").write_text(f"name,weight,home\n{rows}")
     (folder / "note.xyz").write_text("?")
     return tmp_path
@@ -43,15 +48,11 @@ def test_builds_says_what_it_did_and_returns_at_once_the_second_time(work):
     first = run(*arguments, "--json", cwd=work)
     assert first.returncode == 0, first.stderr
     printed = json.loads(first.stdout)
-    assert printed["built"] == {"T1": 4, "T2": 4, "T3": 4}
-    assert printed["refusals"] == [
-        {
-            "source": "note.xyz",
-            "reason": "unknown suffix .xyz; formats read here: .csv, .htm, .html, .jsonl, .markdown, .md, .rst, "
-            ".text, .tsv, .txt",
-        }
-    ]
-    assert "11 training and 1 validation records in out" in first.stderr
+    assert {name: facts["kept"] for name, facts in printed["construct"].items()} == {"T1": 4, "T2": 4, "T3": 4}
+    (refusal,) = printed["collect"]["refusals"]
+    assert refusal["source"] == "note.xyz"
+    assert refusal["reason"].startswith("unknown suffix .xyz; formats read here: .csv, .docx, .epub, .htm,")
+    assert "12 training and 0 validation records in out" in first.stderr
     assert (work / "golongrl.toml").exists()
     second = run(*arguments, cwd=work)
     assert second.returncode == 0
@@ -67,7 +68,10 @@ def test_builds_says_what_it_did_and_returns_at_once_the_second_time(work):
 def test_dry_run_writes_nothing(work):
     done = run("some docs", "--dry-run", "--json", cwd=work)
     assert done.returncode == 0
-    assert json.loads(done.stdout)["eligible"]["T1"] == 4
+    expected = json.loads(done.stdout)
+    assert (expected["files"], expected["documents"], expected["whole"]) == (5, 4, True)
+    assert {row["capability"]: row["documents"] for row in expected["capabilities"]}["T1"] == 4
+    assert [stage["stage"] for stage in expected["stages"]] == ["collect and assign", "construct"]
     assert sorted(path.name for path in work.iterdir()) == ["some docs"]
 
 
@@ -78,7 +82,7 @@ def test_settings_come_from_toml_set_and_flags_in_rising_order(work):
     done = run("--config", "build.toml", "--set", "target=6", "--target", 3, "--json", cwd=work)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
-    assert printed["built"] == {"T2": 3}
+    assert printed["construct"]["T2"]["kept"] == 3
     assert printed["out"] == "dataset"
 
 
@@ -87,7 +91,8 @@ def test_settings_come_from_toml_set_and_flags_in_rising_order(work):
     [
         ((), "name the files or folders to read"),
         (("missing",), "no such file or folder: missing"),
-        (("some docs/note.xyz",), "no usable document among 1 file(s)"),
+        (("some docs", "--target", "lots"), "a number of records, or a mix"),
+        (("some docs", "--generator", "magic"), "generator"),
         (("some docs", "--length-bins", "big"), "is not a length"),
         (("some docs", "--set", "tagret=1"), "did you mean 'target'"),
         (("some docs", "--tokenizer", "./none"), "no such tokenizer"),
@@ -102,49 +107,60 @@ def test_bad_calls_end_with_one_message_and_exit_code_2(work, arguments, words):
     assert done.stdout == ""
 
 
-def test_nothing_built_is_a_failed_check(work):
-    done = run("some docs", "--capabilities", "T8", "--length-bins", "512", cwd=work)
+def test_nothing_usable_or_nothing_built_is_a_failed_check_that_shows_the_funnel(work):
+    done = run("some docs", "--capabilities", "T9", "--length-bins", "512", cwd=work)
     assert done.returncode == 1
-    assert "not one record could be built" in done.stderr
+    assert "not one training record could be built (5 files found, 1 files and rows refused" in done.stderr
+    done = run("some docs/note.xyz", "--out", "other", cwd=work)
+    assert done.returncode == 1
+    assert "no usable document (1 files found, 1 files and rows refused, 0 documents read" in done.stderr
+    assert "unknown suffix .xyz" in done.stderr
+
+
+def test_a_mix_and_several_workers(work):
+    done = run("some docs", "--target", "T1=3,T3=2", "--length-bins", "512", "--workers", 2, "--json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert {name: facts["kept"] for name, facts in printed["construct"].items()} == {"T1": 3, "T3": 2}
 
 
 SMALL = ("some docs", "--capabilities", "T1,T2,T3", "--target", 12, "--length-bins", "512")
 
 
 def files(folder):
-    return {name: (folder / name).read_bytes() for name in ("train.parquet", "val.parquet", "construct.jsonl")}
+    return {name: (folder / name).read_bytes() for name in ("train.parquet", "rejects.jsonl", "README.md")}
 
 
 def test_a_full_disk_is_exit_code_3_and_the_next_run_goes_on(work):
-    assert run(*SMALL, "--out", "calm", cwd=work).returncode == 0
-    for limit in (8_000, 20_000):
+    assert run(*SMALL, "--out", "out", cwd=work).returncode == 0
+    calm = files(work / "out")
+    shutil.rmtree(work / "out")
+    for limit in (200, 4_000):
         done = run(*SMALL, "--out", "out", cwd=work, limit=limit)
         assert done.returncode == 3, done.stderr
-        assert "no space left while writing out/construct.jsonl" in done.stderr
+        assert "no space left while writing out/" in done.stderr
         assert "run the same command again" in done.stderr
         assert "Traceback" not in done.stderr
-        assert limit // 2 < (work / "out" / "construct.jsonl").stat().st_size <= limit
     assert run(*SMALL, "--out", "out", cwd=work).returncode == 0
-    assert files(work / "out") == files(work / "calm")
+    assert files(work / "out") == calm
 
 
 def test_ctrl_c_is_exit_code_130_and_the_next_run_goes_on(work):
-    assert run(*SMALL, "--out", "calm", "--target", 120, cwd=work).returncode == 0
+    assert run(*SMALL, "--out", "out", "--target", 120, cwd=work).returncode == 0
+    calm = files(work / "out")
+    shutil.rmtree(work / "out")
     arguments = [*COMMAND, *map(str, SMALL), "--target", "120", "--out", "out"]
     process = subprocess.Popen(arguments, cwd=work, stderr=subprocess.PIPE, text=True)
-    journal = work / "out" / "construct.jsonl"
     deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:
+    while not list(work.glob("out/work/construct/*.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert "finished work is kept, run the same command again" in errors
     assert "Traceback" not in errors
-    kept = journal.read_bytes()
     assert run(*SMALL, "--target", 120, "--out", "out", cwd=work).returncode == 0
-    assert journal.read_bytes().startswith(kept)
-    assert files(work / "out") == files(work / "calm")
+    assert files(work / "out") == calm
 
 
 def test_a_second_build_into_the_same_folder_is_refused(work):
@@ -164,7 +180,7 @@ def test_a_document_beyond_the_limit_is_refused_and_the_rest_is_built(work):
     (work / "some docs" / "legacy.txt").write_bytes(bytes(range(256)))
     done = run(*SMALL, "--json", cwd=work)
     assert done.returncode == 0, done.stderr
-    reasons = {row["source"]: row["reason"] for row in json.loads(done.stdout)["refusals"]}
+    reasons = {row["source"]: row["reason"] for row in json.loads(done.stdout)["collect"]["refusals"]}
     assert reasons["huge.txt"] == "50.0 MB, above max_document_mb = 40; split it, or raise the limit"
     assert reasons["empty.md"] == "empty file (0 bytes)"
     assert reasons["legacy.txt"].startswith("binary file")

@@ -23,8 +23,8 @@ from golongrl.pipeline.dataset.sources import find_files
 
 SAMPLE_BYTES = 16_000_000
 """Bytes of the sources that are read; smaller sources are read whole."""
-TRIALS = 3
-"""Trial records per capability and length bin."""
+ENOUGH, MOST = 2, 10
+"""Trial records per capability and length bin, and requests for them at most."""
 TRIAL_SECONDS = 30.0
 
 
@@ -97,7 +97,8 @@ def _try(
             for bin in lengths:
                 rng = random.Random(content_key("trial", config.seed, capability, bin.label))
                 made, tries, started = 0, 0, time.perf_counter()
-                while served and tries < TRIALS and (tries == 0 or started - began < TRIAL_SECONDS):
+                late = started - began >= TRIAL_SECONDS
+                while served and made < (1 if late else ENOUGH) and tries < MOST:
                     number = rng.choice(served)
                     form = rng.choice(assignment[capability][number])
                     request = Request(number, form.name, bin, False, tries, 0)
