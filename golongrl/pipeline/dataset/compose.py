@@ -184,7 +184,7 @@ def _spread(slot: int) -> float:
     while slot:
         value += step * (slot & 1)
         slot, step = slot >> 1, step / 2
-    return value + step / 2
+    return value
 
 
 def _middle(candidate: Candidate, shown: Excerpt) -> float:

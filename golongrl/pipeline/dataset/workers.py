@@ -36,11 +36,16 @@ def open_workers(workers: int, ray_address: str | None = None) -> Iterator[RunAl
     else:
         # A forked process would share locks and random state with this one.
         context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
+        pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
         try:
             yield functools.partial(_in_processes, pool, workers)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Keep the token counter of a worker process from taking the other processes' cores."""
+    os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
 
 
 def _in_processes(
