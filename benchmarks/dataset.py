@@ -14,7 +14,6 @@ import platform
 import pydoc_data.topics
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -105,7 +104,7 @@ class Writer:
         names = rng.sample(self.names, min(len(self.names), rng.randint(20, 120)))
         for name in names:
             rows.append(
-                f"{name},{rng.choice('North South East West'.split())},"
+                f"{name},{rng.choice(['North', 'South', 'East', 'West'])},"
                 + ",".join(str(rng.randint(10, 99_999)) for _ in range(3))
             )
         return self.write(".csv", "\n".join(rows) + "\n")
@@ -197,8 +196,8 @@ def measured(step: str, *arguments: str) -> dict:
     return result
 
 
-def main() -> None:
-    """Print the table."""
+def main() -> int:
+    """Print the table; 3 without a tokenizer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mb", type=float, default=200)
     parser.add_argument("--target", default="500")
@@ -207,7 +206,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         os.chdir(work)
-        tokenizer = given.tokenizer or str(Path(write_tokenizer(work / "tokenizer")).parent)
+        try:
+            tokenizer = given.tokenizer or str(write_tokenizer(work / "tokenizer").parent)
+        except FileNotFoundError as error:
+            print(error, file=sys.stderr)
+            return 3
         large, small = work / "large", work / "small"
         Writer(large).fill(int(given.mb * 1e6))
         Writer(small).fill(int(given.mb * 1e5))
@@ -238,7 +241,8 @@ def main() -> None:
         f"10x the text: {whole['seconds'] / tenth['seconds']:.1f}x the time, {whole['mb'] / tenth['mb']:.2f}x the memory"
     )
     print(f"2 workers: {whole['seconds'] / two['seconds']:.2f}x one")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

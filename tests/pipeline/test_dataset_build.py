@@ -76,7 +76,15 @@ def settings(corpus, **changes):
     return configuration.build(BuildConfig, table)
 
 
-OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "assigned.jsonl", "documents.jsonl")
+OUTPUTS = (
+    "train.parquet",
+    "val.parquet",
+    "README.md",
+    "report.html",
+    "rejects.jsonl",
+    "assigned.jsonl",
+    "documents.jsonl",
+)
 
 
 def digests(folder):

@@ -4,6 +4,7 @@ A round is planned from the results of those before it and from nothing else, so
 it, how many at a time, or how often the work was interrupted.
 """
 
+import base64
 import heapq
 import json
 import math
@@ -14,9 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from golongrl.core.records import Record
 from golongrl.core.store import atomic_path, content_key, write_json
 from golongrl.core.text import normalise
+from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.compose import compose
@@ -49,6 +53,8 @@ class Made:
     offset: int
     size: int
     question: str
+    signature: str
+    """The question's MinHash signature, base 85."""
     answer: str
     metric: str
 
@@ -229,7 +235,8 @@ def _settle(
     refusal = None
     if found is not None and cell.kept < cell.wanted:
         made = Made(**{**found, "request": request})
-        refusal = kept.refuse(cell.capability, made.metric, made.question, made.answer)
+        signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
+        refusal = kept.refuse(cell.capability, made.metric, made.question, made.answer, pair, signature)
         if refusal is None:
             result.made.append(made)
             cell.kept += 1
@@ -346,6 +353,9 @@ def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
         "size": size,
         "question": question_key(info["capability"], info["question"], bool(info["options"])),
         # In which order items are asked for makes a list no harder to guess.
+        "signature": base64.b85encode(
+            near_duplicates.question_signature(info["question"], info["language"]).tobytes()
+        ).decode(),
         "answer": normalise(record.gold.golden_label or "\n".join(sorted(record.gold.doc_ids))),
         "metric": record.metric,
     }

@@ -2,13 +2,14 @@
 again by brute force, and no fragment of it stands anywhere else."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from golongrl.core.documents import Document, Span
 from golongrl.core.records import Record
 from golongrl.core.text import lines, normalise
-from golongrl.pipeline.dataset import view
+from golongrl.pipeline.dataset import near_duplicates, view
 from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -146,19 +147,36 @@ class Kept:
     SHORT = 24
     """Characters up to which an answer is one that could be guessed."""
 
+    COPY = 0.9
+    """Estimated Jaccard similarity of word triples from which two questions about one document are the same."""
+
     def __init__(self, limits: Mapping[str, int]):
         self._limits = limits
         self._questions: set[str] = set()
+        self._signatures: defaultdict[Hashable, list[near_duplicates.Signatures]] = defaultdict(list)
         self._answers: dict[tuple[str, str], int] = {}
 
-    def refuse(self, capability: str, metric: str, question: str, answer: str) -> str | None:
-        """Why a record may not join those kept, or None and it counts as kept."""
+    def refuse(
+        self,
+        capability: str,
+        metric: str,
+        question: str,
+        answer: str,
+        about: Hashable,
+        signature: near_duplicates.Signatures,
+    ) -> str | None:
+        """Why a record may not join those kept, or None and it counts as kept. Only questions with the same `about`
+        (form and document) are compared for likeness."""
         if question in self._questions:
             return "asked before"
+        alike = self._signatures[about]
+        if any(near_duplicates.similarity(signature, other) >= self.COPY for other in alike):
+            return "almost the same was asked before"
         guessable = metric in LISTS or (metric in ("em", "math") and len(answer) <= self.SHORT)
         if guessable and self._answers.get((capability, answer), 0) >= self._limits[capability]:
             return "its answer is already that of many records"
         self._questions.add(question)
+        alike.append(signature)
         if guessable:
             self._answers[capability, answer] = self._answers.get((capability, answer), 0) + 1
         return None
