@@ -237,9 +237,7 @@ def main() -> int:
         )
     _, alone, tenth, whole, two = rows.values()
     print(f"build / (read + count): {whole['seconds'] / alone['seconds']:.2f}")
-    print(
-        f"10x the text: {whole['seconds'] / tenth['seconds']:.1f}x the time, {whole['mb'] / tenth['mb']:.2f}x the memory"
-    )
+    print(f"10x the text: {whole['seconds'] / tenth['seconds']:.1f}x time, {whole['mb'] / tenth['mb']:.2f}x memory")
     print(f"2 workers: {whole['seconds'] / two['seconds']:.2f}x one")
     return 0
 

@@ -14,7 +14,7 @@ from golongrl.pipeline.dataset.settings import BuildConfig
 PLACES = {"bridge": "north", "chapel": "east", "mill": "south", "tower": "west"}
 GOOD = "".join(
     f"## Part {number}: the {place}\n\nThe {place} was built by {number + 3} masons who came from the {side} side of "
-    f"the river. Nobody in the town remembers why they stopped {'working ' * number}before the winter of that year.\n\n"
+    f"the river. Nobody remembers why they stopped {'working ' * number}before the winter of that year.\n\n"
     for number, (place, side) in enumerate(PLACES.items())
 )
 FRENCH = (

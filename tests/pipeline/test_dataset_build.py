@@ -274,7 +274,7 @@ def test_no_usable_document_is_a_failed_check_that_shows_the_funnel(work):
     with pytest.raises(CheckFailedError, match="0 files found"):
         build(settings(work / "empty"), work / "data")
     (work / "empty" / "a.txt").write_bytes(b"\x00" * 100)
-    with pytest.raises(CheckFailedError, match="1 files found, 1 files and rows refused, 0 documents read.*binary"):
+    with pytest.raises(CheckFailedError, match=r"1 files found, 1 files and rows refused, 0 documents read.*binary"):
         build(settings(work / "empty"), work / "more")
     assert [row["source"] for _, row in read_jsonl(work / "more" / "rejects.jsonl")] == ["a.txt"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from golongrl.core.documents import Document
 
-SAMPLES, SAMPLE_CHARACTERS = 12, 1_500
+SAMPLES, SAMPLE_CHARACTERS = 8, 750
 """Stretches of running text, evenly spread, that character and word counts are taken from."""
 MIN_SAMPLE = 400
 """Characters of running text below which only what holds for any text is checked."""
