@@ -142,7 +142,7 @@ def show(report) -> None:
         )
     verdict = "passed" if report.passed else "failed"
     console.say(
-        f"{verdict}: {report.checked} of {report.rows} rows, {report.gold_failures} gold answers below 1, "
+        f"{verdict}: {report.checked} of {report.rows} rows checked, {report.gold_failures} gold answers below 1, "
         f"{report.bad_rows} bad rows, {len(report.exploited)} attacks pay, "
         f"{len(report.false_negatives)} dresses lose" + (f"; report: {report.out}/report.html" if report.out else "")
     )

@@ -11,7 +11,7 @@ from golongrl.pipeline.dataset.compose import _spread
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import hold_out
-from golongrl.pipeline.dataset.produce import _ask, _cells, _retire, _share_out, _Slots, _turns
+from golongrl.pipeline.dataset.produce import _ask, _cells, _lanes, _retire, _share_out, _Slots
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 
@@ -51,49 +51,79 @@ def test_documents_are_assigned_by_what_they_hold():
     )
 
 
-def test_the_documents_held_out_cover_capabilities_and_languages():
-    entries = [entry(n, prose=900) for n in range(18)] + [entry(18, "zh", prose=900), entry(19, couplets=0, table=9)]
+def test_the_documents_held_out_cover_forms_and_languages():
+    entries = [entry(n, prose=900) for n in range(16)] + [entry(n, "zh", prose=900) for n in (16, 17)]
+    entries += [entry(18, couplets=1, table=9), entry(19, table=9)]
     assignment = assign(entries, ["T1", "T5"])
     chosen = split(entries, assignment, 0.15, seed=1)
     assert len(chosen) == 3
-    assert 18 in chosen
+    assert {16, 17} & set(chosen)
+    assert {18, 19} & set(chosen)
     assert split(entries, assignment, 0.15, seed=1) == chosen
     assert split(entries, assignment, 0, seed=1) == []
     assert split(entries[:1], assign(entries[:1], ["T1"]), 0.5, seed=1) == []
 
 
-def test_turns_alternate_between_forms_and_languages():
+def test_lanes_are_forms_and_languages():
     entries = [entry(n, prose=900, sections=9) for n in range(6)] + [entry(6, "zh", prose=900)]
     served = assign(entries, ["T8"])["T8"]
-    turns = _turns(0, entries, served, False, "T8", bins((4096,))[0], wanted=4)
-    lanes = Counter((form, entries[number].language) for number, form in turns)
-    assert len(set(lanes.values())) == 1
-    assert len(lanes) == 5
-    few = _turns(0, entries, served, False, "T8", bins((4096,))[0], wanted=0)
-    assert few == []
+    lanes = _lanes(0, entries, served, False, "T8", bins((4096,))[0], wanted=4)
+    assert {lane: sorted(numbers) for lane, numbers in lanes.items()} == {
+        ("heading_order", "en"): [0, 1, 2, 3, 4, 5],
+        ("sentence_order", "en"): [0, 1, 2, 3, 4, 5],
+        ("sentence_order", "zh"): [6],
+        ("step_order", "en"): [0, 1, 2, 3, 4, 5],
+        ("step_order", "zh"): [6],
+    }
+    assert _lanes(0, entries, served, True, "T8", bins((4096,))[0], wanted=4) == {}
+    assert _lanes(0, entries, served, False, "T8", bins((4096,))[0], wanted=0) == {}
+
+
+def cell(**changes):
+    entries = [entry(n, table=9) for n in range(4)]
+    config = BuildConfig(sources=("x",), target=10, capabilities=("T5",), length_bins=(4096,), val_share=0)
+    (found,) = (c for c in _cells(config, entries, assign(entries, ["T5"])) if c.wanted)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return found
 
 
 def test_a_cell_asks_again_by_what_came_of_its_requests():
-    entries = [entry(n, table=9) for n in range(4)]
-    config = BuildConfig(sources=("x",), target=10, capabilities=("T5",), length_bins=(4096,), val_share=0)
-    (cell, *_) = (c for c in _cells(config, entries, assign(entries, ["T5"])) if c.wanted)
-    slots = _Slots()
-    first = list(_ask(cell, slots))
+    asked, slots = cell(), _Slots()
+    first = list(_ask(asked, slots))
     assert len(first) == 11
     assert {request.attempt for request in first} == {0, 1}
-    assert sorted(r.slot for r in first if r.form == "table_rows") == list(range(6))
-    cell.made = cell.kept = 4
-    assert len(list(_ask(cell, slots))) == 15  # 6 missing, 12 asked per 5 made (each count from one on)
-    pair = cell.asked[0]
-    _retire(cell, pair)
-    assert pair not in cell.asked
+    assert Counter(request.form for request in first) in (
+        {"table_rows": 6, "tables_joined": 5},
+        {"table_rows": 5, "tables_joined": 6},
+    )
+    asked.made = asked.kept = 4
+    assert len(list(_ask(asked, slots))) == 15  # 6 missing, 12 asked per 5 made (each count from one on)
+
+
+def test_the_lane_that_came_to_least_is_asked_most():
+    asked = cell(load=Counter({("table_rows", "en"): 40}))
+    assert {request.form for request in _ask(asked, _Slots())} == {"tables_joined"}
+
+
+def test_a_document_that_keeps_failing_leaves_its_lane():
+    asked = cell()
+    lane = ("table_rows", "en")
+    first, second, *others = asked.lanes[lane]
+    asked.turns[lane] = 1
+    _retire(asked, lane, first)
+    assert asked.lanes[lane] == [second, *others]
+    assert asked.lanes[lane][asked.turns[lane] % 3] == second
+    for number in (second, *others):
+        _retire(asked, lane, number)
+    assert lane not in asked.lanes
 
 
 def test_what_a_bin_cannot_give_is_asked_of_the_others():
     entries = [entry(n, table=9) for n in range(4)]
     config = BuildConfig(sources=("x",), target=9, capabilities=("T5",), length_bins=(512, 1024, 2048), val_share=0)
     cells = [cell for cell in _cells(config, entries, assign(entries, ["T5"])) if cell.wanted]
-    cells[0].asked = []
+    cells[0].lanes = {}
     cells[0].kept = 1
     _share_out(cells)
     assert [cell.wanted for cell in cells] == [1, 4, 4]

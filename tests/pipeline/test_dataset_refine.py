@@ -12,8 +12,9 @@ from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Task, finish
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.near_duplicates import question_signature
-from golongrl.pipeline.dataset.refine import Kept, depth, fault, in_prompt, question_key
+from golongrl.pipeline.dataset.refine import Kept, _loses, depth, fault, in_prompt, question_key
 from golongrl.pipeline.dataset.request import bins
+from golongrl.rewards.variants import VARIANTS
 
 FACT = "The keeper of the old lighthouse is called Marten Voss"
 
@@ -117,6 +118,27 @@ def test_what_is_quoted_stands_once_and_what_is_withheld_nowhere():
     assert checked(made, TARGET, part)[0] == "a fragment of the withheld text stands in the context"
 
 
+def test_a_question_must_be_about_the_document_it_was_asked_of():
+    other = document("It rains.", f"{FACT}.", title="Letter")
+    made = candidate(TARGET, evidence=(Place(1, other.blocks[1].span),))
+    assert checked(made, document("Nothing here."), other)[0] == (
+        "the question is not about the document it was asked of"
+    )
+
+
+@pytest.mark.parametrize(("value", "loses"), [("the w3m browser", False), ("use ”w3m -dump” here", True)])
+def test_a_right_answer_must_survive_another_dress(value, loses):
+    record = Record.model_validate(
+        {
+            "data_source": "longbench_pro",
+            "prompt": [{"role": "user", "content": "?"}],
+            "reward_model": {"ground_truth": {"golden_label": "", "doc_ids": [f"web: {value}", "mail: mutt"]}},
+            "extra_info": {"metric": "subem"},
+        }
+    )
+    assert any(_loses(record, variant) for variant in VARIANTS.values()) == loses
+
+
 def test_an_unresolved_question_is_a_fault():
     def nowhere(view):
         raise LookupError("no such heading")
@@ -124,14 +146,13 @@ def test_an_unresolved_question_is_a_fault():
     assert "does not resolve" in checked(candidate(TARGET, solve=nowhere), TARGET)[0]
 
 
-def ask(kept, question, answer, metric="em", about=("form", 0)):
-    return kept.refuse(
-        "T1", metric, question_key("T1", question, False), answer, about, question_signature(question, "en")
-    )
+def ask(kept, question, answer, metric="em", document=0, evidence=None):
+    key, signature = question_key("T1", question, False), question_signature(question, "en")
+    return kept.refuse("T1", metric, key, answer, "form", document, evidence or question, signature)
 
 
 def test_nothing_is_asked_twice_and_no_short_answer_too_often():
-    kept = Kept({"T1": 2})
+    kept = Kept({"T1": 2}, {"T1": 99})
     assert ask(kept, "Who keeps the old lighthouse?", "Voss") is None
     assert ask(kept, "Who  keeps the OLD lighthouse?", "Brandt") == "asked before"
     assert ask(kept, "Who built the new harbour wall in the year of the storm?", "Voss") is None
@@ -142,10 +163,36 @@ def test_nothing_is_asked_twice_and_no_short_answer_too_often():
     assert ask(kept, "Which two were sold?", "a\nb", "f1") == "its answer is already that of many records"
 
 
+def test_a_summary_is_asked_for_twice_at_most_and_evidence_once_per_form():
+    kept = Kept({"T1": 9}, {"T1": 99})
+    long = "A reference summary that is much longer than any short answer. " * 3
+    assert [ask(kept, f"Sum up {part}.", long, "rouge_l") for part in ("this", "that", "it all")] == [
+        None,
+        None,
+        "its answer is already that of many records",
+    ]
+    assert ask(kept, "Which bird sings?", "a", evidence="spans") is None
+    assert (
+        ask(kept, "What else is heard at night?", "b", evidence="spans") == "the same evidence was asked for before"
+    )
+    assert ask(kept, "What else is heard at night?", "b", document=1, evidence="spans") is None
+
+
+def test_no_document_carries_too_many_records():
+    kept = Kept({"T1": 9}, {"T1": 2})
+    questions = ("Who sings at night?", "Where does the river end?", "When did the mill burn down?")
+    assert [ask(kept, question, question) for question in questions] == [
+        None,
+        None,
+        "its document already carries many records of the capability",
+    ]
+    assert ask(kept, questions[2], "x", document=1) is None
+
+
 def test_almost_the_same_question_about_the_same_document_is_refused():
     words = " ".join(f"word{random.Random(4).randint(0, 9)}{n}" for n in range(60))
-    kept = Kept({"T1": 2})
+    kept = Kept({"T1": 2}, {"T1": 99})
     assert ask(kept, words, "x") is None
     assert ask(kept, words + " more", "y") == "almost the same was asked before"
-    assert ask(kept, words + " more", "z", about=("form", 1)) is None
+    assert ask(kept, words + " more", "z", document=1) is None
     assert ask(kept, words.replace("5", "9"), "u") is None

@@ -1,6 +1,8 @@
 """Phase 2, assign: which documents hold what a capability's questions are made of, why, and which are held out."""
 
+import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -122,7 +124,7 @@ def why(capability: str, entry: Entry) -> str:
 
 def split(entries: Sequence[Entry], assignment: Assignment, val_share: float, seed: int) -> list[int]:
     """Numbers of the documents kept for validation: about `val_share` of them, at least one of two or more, chosen
-    so that as many capabilities and languages as possible can be built from them."""
+    so that as many forms as possible can be built from them in each language."""
     usable = sorted({number for served in assignment.values() for number in served})
     if val_share == 0 or len(usable) < 2:
         return []
@@ -130,9 +132,14 @@ def split(entries: Sequence[Entry], assignment: Assignment, val_share: float, se
     order = sorted(usable, key=lambda number: entries[number].sha256)
     random.Random(content_key("split", seed)).shuffle(order)
     carries = {
-        number: {(c, entries[number].language) for c, served in assignment.items() if number in served}
+        number: {
+            (form.name, entries[number].language) for served in assignment.values() for form in served.get(number, ())
+        }
         for number in order
     }
+    # What only one document carries stays where training sees it.
+    shared = {pair for pair, count in Counter(itertools.chain(*carries.values())).items() if count > 1}
+    carries = {number: pairs & shared for number, pairs in carries.items()}
     chosen: list[int] = []
     covered: set[tuple[str, str]] = set()
     while len(chosen) < wanted:

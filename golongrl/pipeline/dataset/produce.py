@@ -39,7 +39,9 @@ ROUNDS = 24
 SURPLUS, MOST_PER_MISSING = 1.1, 6.0
 """Requests per missing record in a cell's first round, and at most in later ones, which go by its yield so far."""
 TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
-"""Turns that a cell has at most: so many per record wanted, and so many more."""
+"""Documents that a lane has at most: so many per record wanted, and so many more."""
+DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
+"""Largest share of a capability's records that are about one document, which is never fewer than so many."""
 JOB_TOKENS = 600_000
 """Prompt tokens, at most, of the requests that make one job."""
 
@@ -56,6 +58,8 @@ class Made:
     signature: str
     """The question's MinHash signature, base 85."""
     answer: str
+    evidence: str
+    """Digest of the evidence spans."""
     metric: str
 
 
@@ -87,10 +91,12 @@ class _Cell:
     capability: str
     bin: Bin
     wanted: int
-    asked: list[tuple[int, str]]
-    """(document, form) pairs that may still be asked, in the order of their turn."""
+    lanes: dict[tuple[str, str], list[int]]
+    """(form, language) -> documents that may still be asked, in the order of their turn."""
     kept: int = 0
-    turn: int = 0
+    turns: Counter[tuple[str, str]] = field(default_factory=Counter)
+    load: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Twice the records kept per lane, and once what came to nothing: a barren lane does not take every turn."""
     requests: int = 0
     made: int = 0
     """Requests that came to a record, whether it was kept or not."""
@@ -128,7 +134,12 @@ def produce(
     cells = _cells(config, entries, assignment)
     slots = _Slots()
     limits = {c: max(2, round(config.max_answer_share * n)) for c, n in config.wanted.items()}
-    kept = Kept(limits)
+    # Few documents must carry more each.
+    most = {
+        c: max(FEWEST_PER_DOCUMENT, math.ceil(n * max(DOCUMENT_SHARE, 2 / max(1, len(assignment[c])))))
+        for c, n in config.wanted.items()
+    }
+    kept = Kept(limits, most)
     with progress("construct", sum(cell.wanted for cell in cells)) as bar:
         for number in range(ROUNDS):
             requests = [(cell, request) for cell in cells for request in _ask(cell, slots)]
@@ -162,12 +173,12 @@ def _cells(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment
         of_side[False] = total - of_side[True]
         for held_out, count in of_side.items():
             for bin, wanted in zip(lengths, quotas(count, [b.label for b in lengths]).values(), strict=True):
-                asked = _turns(config.seed, entries, served, held_out, capability, bin, wanted)
-                cells.append(_Cell(held_out, capability, bin, wanted, asked))
+                lanes = _lanes(config.seed, entries, served, held_out, capability, bin, wanted)
+                cells.append(_Cell(held_out, capability, bin, wanted, lanes))
     return cells
 
 
-def _turns(
+def _lanes(
     seed: int,
     entries: Sequence[Entry],
     served: dict[int, list[TaskForm]],
@@ -175,12 +186,12 @@ def _turns(
     capability: str,
     bin: Bin,
     wanted: int,
-) -> list[tuple[int, str]]:
-    """The (document, form) pairs of a cell in the order of their turns: languages and forms alternate, documents come
-    in a random order that the seed fixes. Bounded, since a cell of a large corpus never comes to its end."""
-    if not wanted:
-        return []
+) -> dict[tuple[str, str], list[int]]:
+    """Per form and language the documents of a cell in a random order that the seed fixes. Bounded, since a cell of a
+    large corpus never comes to its end."""
     lanes: dict[tuple[str, str], list[int]] = {}
+    if not wanted:
+        return lanes
     for number, forms in served.items():
         if entries[number].held_out == held_out:
             for form in forms:
@@ -188,26 +199,29 @@ def _turns(
     rng = random.Random(content_key("turns", seed, held_out, capability, bin.label))
     order = sorted(lanes)
     rng.shuffle(order)
-    most = -(-(TURNS_PER_RECORD * wanted + FEWEST_TURNS) // max(1, len(order)))
+    most = TURNS_PER_RECORD * wanted + FEWEST_TURNS
+    mixed = {}
     for lane in order:
         numbers = sorted(lanes[lane], key=lambda number: entries[number].sha256)
-        lanes[lane] = rng.sample(numbers, min(most, len(numbers)))
-    longest = max(map(len, lanes.values()), default=0)
-    # A short lane starts again before a long one has ended, so that every form has its turn.
-    return [(lanes[lane][i % len(lanes[lane])], lane[0]) for i in range(longest) for lane in order]
+        mixed[lane] = rng.sample(numbers, min(most, len(numbers)))
+    return mixed
 
 
 def _ask(cell: _Cell, slots: _Slots) -> Iterator[Request]:
-    """The requests of a cell's next round."""
+    """The requests of a cell's next round; every one goes to the lane that has come to least so far."""
     missing = cell.wanted - cell.kept
-    if missing <= 0 or not cell.asked:
+    if missing <= 0 or not cell.lanes:
         return
     share = min(MOST_PER_MISSING, (cell.requests + 1) / (cell.made + 1)) if cell.requests else SURPLUS
+    pending: Counter[tuple[str, str]] = Counter()
     for _ in range(math.ceil(missing * share)):
+        lane = min(cell.lanes, key=lambda lane: cell.load[lane] + 2 * pending[lane])
+        form, _language = lane
+        number = cell.lanes[lane][cell.turns[lane] % len(cell.lanes[lane])]
+        pending[lane] += 1
+        cell.turns[lane] += 1
         cell.requests += 1
-        pair = cell.asked[cell.turn % len(cell.asked)]
-        cell.turn += 1
-        number, form = pair
+        pair = (number, form)
         yield Request(number, form, cell.bin, cell.held_out, slots.take(form), cell.attempts[pair])
         cell.attempts[pair] += 1
 
@@ -223,6 +237,7 @@ def _settle(
 ) -> bool:
     """Enter one outcome; True when its record is kept."""
     pair = (request.document, request.form)
+    lane = (request.form, entries[request.document].language)
     source = entries[request.document].source
     tally = result.tally
     tally.requests[request.form] += 1
@@ -236,28 +251,42 @@ def _settle(
     if found is not None and cell.kept < cell.wanted:
         made = Made(**{**found, "request": request})
         signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
-        refusal = kept.refuse(cell.capability, made.metric, made.question, made.answer, pair, signature)
+        refusal = kept.refuse(
+            cell.capability,
+            made.metric,
+            made.question,
+            made.answer,
+            request.form,
+            request.document,
+            made.evidence,
+            signature,
+        )
         if refusal is None:
             result.made.append(made)
             cell.kept += 1
+            cell.load[lane] += 2
             cell.failures[pair] = 0
             return True
         tally.dropped[request.form, refusal] += 1
         tally.rejects[source, request.form, request.bin.label, refusal] += 1
     slots.give_back(request.form, request.slot)
     if found is None or refusal is not None:
+        cell.load[lane] += 1
         cell.failures[pair] += 1
         if cell.failures[pair] == RETIRE_AFTER:
-            _retire(cell, pair)
+            _retire(cell, lane, request.document)
     return False
 
 
-def _retire(cell: _Cell, pair: tuple[int, str]) -> None:
-    """Take a pair out of the turns, and keep everyone else's turn."""
-    before = sum(other == pair for other in cell.asked[: cell.turn % max(1, len(cell.asked))])
-    position = cell.turn % max(1, len(cell.asked)) - before
-    cell.asked = [other for other in cell.asked if other != pair]
-    cell.turn = position if cell.asked else 0
+def _retire(cell: _Cell, lane: tuple[str, str], number: int) -> None:
+    """Ask a document no more in a lane, and keep everyone else's turn."""
+    documents = cell.lanes.get(lane, [])
+    if number in documents:
+        position = cell.turns[lane] % len(documents)
+        cell.turns[lane] = position - (documents.index(number) < position)
+        documents.remove(number)
+        if not documents:
+            del cell.lanes[lane]
 
 
 def _share_out(cells: Sequence[_Cell]) -> None:
@@ -265,9 +294,9 @@ def _share_out(cells: Sequence[_Cell]) -> None:
     stay even; first of the same side."""
     for cell in cells:
         missing = cell.wanted - cell.kept
-        if missing <= 0 or cell.asked:
+        if missing <= 0 or cell.lanes:
             continue
-        able = [other for other in cells if other.capability == cell.capability and other.asked]
+        able = [other for other in cells if other.capability == cell.capability and other.lanes]
         able = [other for other in able if other.held_out == cell.held_out] or [o for o in able if not o.held_out]
         if not able:
             continue
@@ -357,6 +386,7 @@ def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
             near_duplicates.question_signature(info["question"], info["language"]).tobytes()
         ).decode(),
         "answer": normalise(record.gold.golden_label or "\n".join(sorted(record.gold.doc_ids))),
+        "evidence": content_key(sorted((e["doc"], e["start"], e["end"]) for e in info["evidence"])),
         "metric": record.metric,
     }
 

@@ -2,7 +2,7 @@
 again by brute force, and no fragment of it stands anywhere else."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +14,7 @@ from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.rewards import gold_response, score_response
+from golongrl.rewards.variants import VARIANTS, Variant
 
 GOLD_SCORE = 1 - 1e-9
 LEAK = {"en": 13, "zh": 20}
@@ -50,6 +51,10 @@ def fault(
     score = score_response(record, gold_response(record))
     if score.value is None or score.value < GOLD_SCORE:
         return f"its own gold answer scores {score.value} ({score.reason})"
+    if any(_loses(record, variant) for variant in VARIANTS.values()):
+        return "its right answer loses in another dress"
+    if not any(place.excerpt == 0 for place in candidate.evidence):
+        return "the question is not about the document it was asked of"
     documents = {excerpt.document.sha256: excerpt.document for excerpt in scene}
     if not evidence_holds(record.extra_info["evidence"], candidate.proof or candidate.gold, documents):
         return "the evidence does not hold the gold answer"
@@ -59,6 +64,14 @@ def fault(
         if not all(_verbatim(p, scene, prompt, s) for p, s in zip(candidate.evidence, spans, strict=True)):
             return "the evidence does not stand in the prompt word for word"
     return _twice(candidate, prompt, spans, record.language) or _other_answer(candidate, prompt, record.metric)
+
+
+def _loses(record: Record, variant: Variant) -> bool:
+    """Whether the gold answer in another dress (quoted, numbered, full-width ...) earns less than it should."""
+    if record.metric in ("math", "rouge_l"):
+        return False
+    response = variant.build(record)
+    return response is not None and (score_response(record, response).value or 0.0) < GOLD_SCORE
 
 
 def evidence_holds(evidence: list[dict[str, Any]], proof: tuple[str, ...], documents: Mapping[str, Document]) -> bool:
@@ -150,11 +163,17 @@ class Kept:
     COPY = 0.9
     """Estimated Jaccard similarity of word triples from which two questions about one document are the same."""
 
-    def __init__(self, limits: Mapping[str, int]):
-        self._limits = limits
+    SUMMARIES = 2
+    """Records with the same reference summary."""
+
+    def __init__(self, limits: Mapping[str, int], most: Mapping[str, int]):
+        """`limits` and `most`: per capability, records with one short answer, and records about one document."""
+        self._limits, self._most = limits, most
         self._questions: set[str] = set()
         self._signatures: defaultdict[Hashable, list[near_duplicates.Signatures]] = defaultdict(list)
-        self._answers: dict[tuple[str, str], int] = {}
+        self._evidence: defaultdict[Hashable, set[str]] = defaultdict(set)
+        self._answers: Counter[tuple[str, str]] = Counter()
+        self._documents: Counter[tuple[str, int]] = Counter()
 
     def refuse(
         self,
@@ -162,23 +181,31 @@ class Kept:
         metric: str,
         question: str,
         answer: str,
-        about: Hashable,
+        form: str,
+        document: int,
+        evidence: str,
         signature: near_duplicates.Signatures,
     ) -> str | None:
-        """Why a record may not join those kept, or None and it counts as kept. Only questions with the same `about`
-        (form and document) are compared for likeness."""
+        """Why a record may not join those kept, or None and it counts as kept."""
+        about = (form, document)
         if question in self._questions:
             return "asked before"
         alike = self._signatures[about]
         if any(near_duplicates.similarity(signature, other) >= self.COPY for other in alike):
             return "almost the same was asked before"
+        if evidence in self._evidence[about]:
+            return "the same evidence was asked for before"
         guessable = metric in LISTS or (metric in ("em", "math") and len(answer) <= self.SHORT)
-        if guessable and self._answers.get((capability, answer), 0) >= self._limits[capability]:
+        often = self.SUMMARIES if metric == "rouge_l" else self._limits[capability]
+        if (guessable or metric == "rouge_l") and self._answers[capability, answer] >= often:
             return "its answer is already that of many records"
+        if self._documents[capability, document] >= self._most[capability]:
+            return "its document already carries many records of the capability"
         self._questions.add(question)
         alike.append(signature)
-        if guessable:
-            self._answers[capability, answer] = self._answers.get((capability, answer), 0) + 1
+        self._evidence[about].add(evidence)
+        self._answers[capability, answer] += 1
+        self._documents[capability, document] += 1
         return None
 
 

@@ -71,8 +71,8 @@ def _overview(facts: BuildFacts) -> list[report.Section]:
         (
             "Depth of the evidence",
             [
-                _bars(dict(zip(edges, all_depths, strict=True)), "Records by the mean place of their evidence"),
-                _table(tables.depths(facts), "Records per length bin and place of the evidence"),
+                _bars(dict(zip(edges, all_depths, strict=True)), "Pieces of evidence by their place in the prompt"),
+                _table(tables.depths(facts), "Pieces of evidence per length bin and place"),
             ],
         ),
         (
