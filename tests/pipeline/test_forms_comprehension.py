@@ -154,13 +154,42 @@ def test_passage_choice_takes_wrong_options_from_other_documents():
         wrong = [option for option in candidate.options if option != right(candidate)]
         assert not any(option in target.document.text for option in wrong)
         assert all(any(option in other.text for other in (*others, *elsewhere)) for option in wrong)
-    assert comprehension.passage_choice(Scene((target,), 0, random.Random(0))) == Unfit(
-        "too few passages of other documents"
-    )
+        assert len({other.document.title for other in (*others, *elsewhere) for o in wrong if o in other.text}) == 3
+    for few in ((target,), (target, *others)):
+        assert comprehension.passage_choice(Scene(few, 0, random.Random(0))) == Unfit(
+            "wrong options from too few documents"
+        )
+
+
+@given(st.integers(0, 200), st.integers(1, 4))
+def test_no_two_wrong_options_are_of_one_document(seed, documents):
+    rng = random.Random(seed)
+    wrong = list(dict.fromkeys(sentence(rng, "en") for _ in range(40)))
+    sources = {option: str(rng.randrange(documents)) for option in wrong}
+    case = Case("Which of these passages stands in the document?", sentence(rng, "en"), wrong, sources=sources)
+    chosen = distractors.passages_balanced([case], seed, rng)
+    if documents < 3:
+        assert isinstance(chosen, Unfit)
+    if not isinstance(chosen, Unfit):
+        assert len({sources[option] for option in chosen.options if option != case.right}) == 3
+
+
+@pytest.mark.parametrize(
+    ("quote", "right", "options", "told"),
+    [
+        ("In 1900 it began.", "In 1903 it grew.", ("In 1890 it stood.", "In 1950 it fell.", "It was."), True),
+        ("In 1900 it began.", "In 1950 it fell.", ("In 1890 it stood.", "In 1903 it grew.", "It was."), False),
+        ("It began.", "In 1903 it grew.", ("In 1890 it stood.", "In 1950 it fell.", "It was."), False),
+        ("In 1900 it began.", "In 1903 it grew.", ("It stood.", "It fell.", "It was."), False),
+    ],
+)
+def test_years_that_tell_what_is_next(quote, right, options, told):
+    assert comprehension._by_year(quote, right, (right, *options)) is told
 
 
 def test_a_wrong_passage_that_joins_the_document_shows_as_a_second_answer():
-    scene = Scene((story(3, "Alpha"), story(4, "Beta")), 0, random.Random(0), (story(6, "Delta"),))
+    elsewhere = (story(6, "Delta"), story(7, "Epsilon"))
+    scene = Scene((story(3, "Alpha"), story(4, "Beta")), 0, random.Random(0), elsewhere)
     candidate = comprehension.passage_choice(scene)
     wrong = candidate.options[1]
     text = f"[Document 1] Alpha\n{scene.target.text}\n\n{wrong}"

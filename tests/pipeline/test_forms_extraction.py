@@ -247,6 +247,21 @@ def test_speakers_with_turns_or_last_words():
     assert found == {turns, (*last, ("Cy", "Well Cy says thing number"))}
 
 
+def test_the_turns_of_a_long_dialogue_are_not_counted():
+    builder = DocumentBuilder()
+    for n in range(160):
+        name = ("Ada", "Bob", "Cy", "Ada")[n % 4]
+        builder.turn(name, f"Well {name} says thing number {n}.")
+    found = every(outline.speaker_rows, built(builder, "Talk"))
+    assert found
+    assert all("how many turns" not in c.question and "number of turns" not in c.question for c in found)
+
+
+def test_cells_with_unpaired_quotation_marks_are_no_condition():
+    rows = [[shop, f"“{region}", *rest] for shop, region, *rest in SHOPS]
+    assert all("“" not in candidate.question for candidate in every(extraction.table_rows, table("S", NAMES, rows)))
+
+
 def test_of_many_speakers_only_those_who_speak_often_are_asked_for():
     builder = DocumentBuilder()
     for n in range(15):

@@ -253,6 +253,37 @@ def test_counts_of_two_words_are_combined():
     assert operations == {"difference", "sum", "share"}
 
 
+def test_shares_are_of_both_counts_and_words_of_mark_up_are_not_asked_for():
+    assert all("occur together" not in wording for wording in counting.WORDS["share"].en)
+    builder = DocumentBuilder()
+    for n in range(8):
+        builder.paragraph(f"The willow {{vocalsound}} and the poplar of area {n} <pause> stand beside the cedars.")
+        builder.paragraph("See https://trees.example/poplar for the vocalsound of trees, a pause, and willow gates.")
+    asked = {word for candidate in every(counting.word_balance, built(builder, "Park")) for word in candidate.proof}
+    assert "willow" in asked
+    assert asked.isdisjoint({"vocalsound", "pause", "poplar", "trees"})
+
+
+def test_chinese_questions_say_that_parts_of_words_count():
+    builder = DocumentBuilder()
+    for n in range(14):
+        builder.heading(f"第{n}园", 2)
+        builder.paragraph("园丁修剪柳树，打扫道路。" if n < 6 else "园丁打扫道路，然后休息。")
+    for form in (counting.paragraphs_with_word, counting.sections_with_word):
+        found = every(form, built(builder, "公园"))
+        assert found
+        assert all("作为更长词语的一部分出现时也算" in candidate.question for candidate in found)
+
+
+def test_nobody_has_to_go_through_too_many_lines():
+    builder, dialogue = DocumentBuilder(), DocumentBuilder()
+    for n in range(160):
+        builder.paragraph("The willow stands here." if n < 30 else "The keeper walks here.")
+        dialogue.turn("Ada" if n % 8 else "Bob", f"We should talk about plan {n}.")
+    assert every(counting.paragraphs_with_word, built(builder, "Park")) == []
+    assert every(counting.turns_of_speaker, built(dialogue, "Talk")) == []
+
+
 def test_words_inside_longer_words_are_not_counted():
     builder = DocumentBuilder()
     for n in range(8):

@@ -376,9 +376,13 @@ def test_one_date(sentence, language, written, date):
         ("It held $2,023 in March.", "en"),
         ("Since 1981, it grew; two years later it fell.", "en"),
         ("It met on 45 July 1981 and left.", "en"),
+        ("They met from 24 to 26 March 2010 in the town.", "en"),
         ("1997年修订，1999年再修订。", "zh"),
         ("二十年后他回来了。", "zh"),
         ("1990年代很好。", "zh"),
+        ("会议于2010年3月24日至26日在上海举行。", "zh"),
+        ("会议于2010年3月24至26日在上海举行。", "zh"),
+        ("会议于2010年3月至5月在上海举行。", "zh"),
     ],
 )
 def test_not_one_date(sentence, language):

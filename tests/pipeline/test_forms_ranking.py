@@ -100,6 +100,11 @@ def test_a_word_inside_a_longer_one_is_not_counted():
     assert every(ranking.headings_by_count, counted(longer)) == []
 
 
+def test_a_word_of_mark_up_is_not_counted():
+    marked = {**MAPLES, "Four": "{maple}"}
+    assert every(ranking.headings_by_count, counted(marked)) == []
+
+
 def test_ties_below_the_top_do_not_matter():
     assert ranking.top({"a": 9, "b": 7, "c": 5, "d": 2, "e": 2}) == ["a", "b", "c"]
     assert ranking.top({"a": 9, "b": 9, "c": 5, "d": 2}) is None

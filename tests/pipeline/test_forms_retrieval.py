@@ -8,7 +8,7 @@ from golongrl.core import tasks
 from golongrl.core.documents import DocumentBuilder, Span
 from golongrl.core.records import Record
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset import view
+from golongrl.pipeline.dataset import prose, view
 from golongrl.pipeline.dataset.construct import definitions, retrieval, verbatim
 from golongrl.pipeline.dataset.construct.form import Candidate, Scene, Unfit
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -151,6 +151,22 @@ def test_missing_word_has_one_filling():
         assert gapped.replace("____", candidate.gold[0]) in excerpt.text
 
 
+def test_a_frequent_word_is_not_left_out_unless_it_is_a_name():
+    def talk_of_lamps(b):
+        for n in range(5):
+            b.paragraph(f"Every evening the lamps beside {'Utrecht'} are lighted by keeper number {n} of them.")
+        b.paragraph("Every morning the lamps beside Utrecht are cleaned with vinegar by the other keepers.")
+
+    golds = {c.gold[0] for c in every(retrieval.missing_word, built("Zoo", talk_of_lamps))}
+    assert golds <= {"Utrecht", "morning", "cleaned", "vinegar", "keepers"}
+    assert "Utrecht" in golds
+
+
+def test_quoted_sentences_do_not_begin_with_a_mark():
+    assert not prose.quotable("．系统启动之后，各项服务按照顺序运行。", "zh")
+    assert prose.quotable("“系统”启动之后，各项服务按照顺序运行。", "zh")
+
+
 def test_a_speaker_named_in_the_sentence_is_not_asked_for():
     found = every(retrieval.speaker_of_sentence, built("Talk", talk))
     assert {c.gold[0] for c in found} == {"Ann", "Bo", "Cy"}
@@ -236,6 +252,9 @@ def test_turns_count_for_their_speaker_only():
         ("共同犯罪是指二人以上共同故意犯罪。", "zh", "共同犯罪"),
         ("本法所称公共财产，是指下列财产：", "zh", None),
         ("这是指第二次所说的那件事情而言。", "zh", None),
+        ("广义上是指一切有价值的东西。", "zh", None),
+        ("后者是指二人以上共同故意犯罪。", "zh", None),
+        ("广义货币是指流通中的现金和各种存款。", "zh", "广义货币"),
         ("前款所称“近亲属”是指夫、妻、父、母、子、女。", "zh", "近亲属"),
     ],
 )

@@ -235,6 +235,12 @@ def test_couplet_headings_are_restored():
         ("Note: " + "The keeper locks the gates of the zoo at night. " * 4, "en", "aside"),
         ("The keeper locks the gates. " * 6 + "In the next chapter we will open them.", "en", "other chapters"),
         ("提示 " + "本章介绍系统的启动过程，以及如何配置各项服务。" * 3, "zh", "aside"),
+        ("The keeper locks the gates, as [fig:gates] shows, at night. " * 4, "en", "one step"),
+        ("Locked Gates at night: " + "The keeper locks the gates of the zoo. " * 4, "en", "one step"),
+        ("Let’s lock the gates. " + "The keeper locks the gates of the zoo. " * 4, "en", "one step"),
+        ("The first gate is locked. " + "The keeper locks the gates of the zoo. " * 4, "en", "one step"),
+        ("The keeper locks the gates of the zoo, as Listing 3 has it. " * 4, "en", "one step"),
+        ("系统的启动过程可以用下列方式配置，各项服务也是这样。" * 3, "zh", "one step"),
         ("Short.", "en", "too short"),
         ("本章介绍系统的启动过程，以及如何配置各项服务。" * 3, "zh", None),
         ("The second chapter tells how the gates are locked. " * 4, "en", None),
@@ -263,6 +269,22 @@ def test_rules_do_not_introduce_a_section():
     rest = "Every package must ship its licence. Licence files are small, and the licence file is never compressed."
     assert not references.introduces("Every package must ship a copy of its licence file.", rest, "en")
     assert references.introduces("This section says which licence file every package must ship.", rest, "en")
+
+
+@pytest.mark.parametrize(("mark", "asked"), [("“", True), ("", False)])
+def test_a_chapter_that_opens_with_half_a_quotation_is_passed_over(mark, asked):
+    def opened(b):
+        b.heading("第一回 宴桃园豪杰三结义　斩黄巾英雄首立功", 2)
+        b.paragraph(f"却说玄德引军前进，对众人曰：{mark}吾等当先往救之。”遂率三千人马星夜赶到城下扎住营寨。")
+        b.paragraph("次日又战，互有胜负，各自收兵回营，商议来日再战之事。")
+        b.heading("第二回 张翼德怒鞭督邮　何国舅谋诛宦竖", 2)
+
+    assert bool(every(summary.couplet_heading, built("三国故事", opened))) is asked
+
+
+def test_the_length_that_is_asked_for():
+    assert references.about("系统使用 Linux kernel 6 启动。" * 10, "zh") == "90"
+    assert references.about("one two three " * 10, "en") == "30"
 
 
 def test_amounts_for_assignment():

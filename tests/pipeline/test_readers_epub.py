@@ -81,6 +81,21 @@ def test_a_known_licence_stays_and_one_top_heading_is_the_title():
     assert document.blocks[0].level == 1
 
 
+@pytest.mark.parametrize(
+    ("rights", "licence"),
+    [
+        ("Copyright © 2020 The Press. All rights reserved.", "unknown"),
+        ("No part of this book is permitted elsewhere.", "unknown"),
+        ("© 2020 A. Writer. Licensed under CC BY-SA 4.0. Ask first.", "Licensed under CC BY-SA 4.0."),
+        ("Public domain in the USA.", "Public domain in the USA."),
+        ("Creative Commons " + "x" * 200, "Creative Commons " + "x" * 103),
+    ],
+)
+def test_only_rights_that_name_a_licence_are_one(rights, licence):
+    data = build([("a.xhtml", page("<h1>Rivers</h1><p>Text.</p>"), "")], f"<dc:rights>{rights}</dc:rights>")
+    assert read(data).licence == licence
+
+
 def test_note_marks_stand_in_brackets_and_empty_anchors_end_where_they_should():
     body = '<p><a id="x"/>Deep.<a epub:type="noteref" href="#n">3</a></p><p>Next.</p>'
     assert [said for *_, said in kinds(read(build([("a.xhtml", page(body), "")])))] == ["Deep.[3]", "Next."]

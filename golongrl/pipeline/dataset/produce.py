@@ -28,7 +28,7 @@ from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import open_library
-from golongrl.pipeline.dataset.refine import Kept, question_key
+from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
 from golongrl.pipeline.dataset.request import Bin, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
 from golongrl.pipeline.dataset.workers import Job, RunAll
@@ -98,6 +98,8 @@ class _Cell:
     load: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Twice the records kept per lane, and once what came to nothing: a barren lane does not take every turn."""
     requests: int = 0
+    spare: list[Made] = field(default_factory=list)
+    """Sound records about documents that already carry many."""
     made: int = 0
     """Requests that came to a record, whether it was kept or not."""
     attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -151,8 +153,13 @@ def produce(
                 bar.advance(int(done))
             if number % 2:
                 _share_out(cells)
+        before = len(result.made)
+        _use_spares(cells, kept, result)
+        for made in (made for cell in cells for made in cell.spare):
+            _reject(result.tally, made.request, entries[made.request.document].source, CROWDED)
+        bar.advance(len(result.made) - before)
     for capability, wanted in config.wanted.items():
-        built = sum(made.request is not None and _capability(made) == capability for made in result.made)
+        built = sum(_capability(made) == capability for made in result.made)
         result.missing[capability] = wanted - built
     return result
 
@@ -250,25 +257,18 @@ def _settle(
     refusal = None
     if found is not None and cell.kept < cell.wanted:
         made = Made(**{**found, "request": request})
-        signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
-        refusal = kept.refuse(
-            cell.capability,
-            made.metric,
-            made.question,
-            made.answer,
-            request.form,
-            request.document,
-            made.evidence,
-            signature,
-        )
+        refusal = _refuse(cell, made, kept)
         if refusal is None:
             result.made.append(made)
             cell.kept += 1
             cell.load[lane] += 2
             cell.failures[pair] = 0
             return True
-        tally.dropped[request.form, refusal] += 1
-        tally.rejects[source, request.form, request.bin.label, refusal] += 1
+        if refusal == CROWDED and len(cell.spare) < cell.wanted - cell.kept:
+            cell.spare.append(made)
+            cell.load[lane] += 2
+            return False
+        _reject(tally, request, source, refusal)
     slots.give_back(request.form, request.slot)
     if found is None or refusal is not None:
         cell.load[lane] += 1
@@ -276,6 +276,42 @@ def _settle(
         if cell.failures[pair] == RETIRE_AFTER:
             _retire(cell, lane, request.document)
     return False
+
+
+def _reject(tally: Tally, request: Request, source: str, refusal: str) -> None:
+    tally.dropped[request.form, refusal] += 1
+    tally.rejects[source, request.form, request.bin.label, refusal] += 1
+
+
+def _refuse(cell: _Cell, made: Made, kept: Kept, capped: bool = True) -> str | None:
+    request = made.request
+    signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
+    return kept.refuse(
+        cell.capability,
+        made.metric,
+        made.question,
+        made.answer,
+        request.form,
+        request.document,
+        made.evidence,
+        signature,
+        capped,
+    )
+
+
+def _use_spares(cells: Sequence[_Cell], kept: Kept, result: Produced) -> None:
+    """What is missing after all is taken from records about documents that already carry many: the cell's own first,
+    then those of the capability's other bins."""
+    for cell in cells:
+        alike = [
+            c for c in cells if c.capability == cell.capability and c.held_out == cell.held_out and c is not cell
+        ]
+        for source in (cell, *alike):
+            while cell.kept < cell.wanted and source.spare:
+                made = source.spare.pop(0)
+                if _refuse(cell, made, kept, capped=False) is None:
+                    result.made.append(made)
+                    cell.kept += 1
 
 
 def _retire(cell: _Cell, lane: tuple[str, str], number: int) -> None:

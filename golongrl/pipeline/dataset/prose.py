@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from golongrl.core.documents import Span
 
@@ -14,9 +14,12 @@ _EN_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9])|[.!?][
 _ZH_END = re.compile(r"[。！？][”’」』）]*")
 _EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
 _ORDINAL = re.compile(r"第[一二三四五六七八九十百千零〇两]+")
-_PAIRS = ("“”", "「」", "『』", "()", "（）", "《》")
+QUOTES = ("“”", "「」", "『』")
+_PAIRS = (*QUOTES, "()", "（）", "《》")
 _LETTER = re.compile(r"[^\W\d_]")
 _ODD = re.compile(r"[|<>{}\\=`*_#\[\]]|__|\.\.\.|https?:")
+_MARKUP = re.compile(r"\{[^{}\n]{1,200}\}|<[^<>\n]{1,200}>|(?:https?://|www\.)\S+")
+_OPENING = "“‘「『《〈（(【\"'"
 WORDS = (8, 40)
 """Fewest and most words of a sentence that a question may quote."""
 CHARACTERS = (14, 90)
@@ -64,7 +67,10 @@ def quotable(sentence: str, language: str) -> bool:
     """Whether a sentence reads as one: of fair length, mostly letters, without markup, not cut out of a quotation."""
     low, high = CHARACTERS if language == "zh" else WORDS
     # The cheap tests come first: most fragments are too short or too long.
-    if not low <= length(sentence, language) <= high or not (sentence[0].isupper() or language == "zh"):
+    if not low <= length(sentence, language) <= high:
+        return False
+    first = sentence[0]
+    if not ((first.isalnum() or first in _OPENING) if language == "zh" else first.isupper()):
         return False
     if _ODD.search(sentence) or not closed(sentence):
         return False
@@ -73,13 +79,19 @@ def quotable(sentence: str, language: str) -> bool:
 
 def content_words(text: str, language: str) -> Counter[str]:
     """Content words with their counts: English words of five letters or more in lower case, Chinese words of two
-    characters or more."""
+    characters or more; none of mark-up."""
+    text = _MARKUP.sub(" ", text)
     if language == "zh":
         words = (word for word in _cut(text) if len(word) >= 2 and word not in ZH_STOPWORDS)
         words = (word for word in words if not _ORDINAL.fullmatch(word))
         return Counter(word for word in words if all("\u4e00" <= char <= "\u9fff" for char in word))
     words = (word.lower() for word in _EN_WORD.findall(text))
     return Counter(word for word in words if len(word) >= 5 and word not in STOPWORDS and word.isalpha())
+
+
+def markup(text: str) -> str:
+    """What of a text is mark-up or an address: everything in braces or angle brackets, and URLs, one a line."""
+    return "\n".join(_MARKUP.findall(text))
 
 
 def count_word(text: str, word: str, language: str) -> int:
@@ -104,11 +116,11 @@ def _cut(text: str) -> list[str]:
     return jieba.lcut(text, HMM=False)
 
 
-def closed(sentence: str) -> bool:
+def closed(sentence: str, pairs: Sequence[str] = _PAIRS) -> bool:
     """Whether quotation marks and brackets that open in a sentence close in it, and none close that did not open."""
     if sentence.count('"') % 2:
         return False
-    for opening, closing in _PAIRS:
+    for opening, closing in pairs:
         if opening not in sentence and closing not in sentence:
             continue
         depth = 0

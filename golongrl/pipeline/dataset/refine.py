@@ -21,6 +21,8 @@ LEAK = {"en": 13, "zh": 20}
 """Length, in words or characters, of a fragment of a withheld text that must not stand in the context."""
 WHOLE_ANSWER = {"en": 5, "zh": 12}
 """Shortest text, in words or characters, that may stand in the context only where the evidence is."""
+CROWDED = "its document already carries many records of the capability"
+"""Why a record waits until it is known that other documents do not give enough."""
 LISTS = ("f1", "subem", "ndcg")
 """Metrics of answers that are lists of items from the documents."""
 UNORDERED = ("em", "choice", "f1", "subem", "iou")
@@ -185,8 +187,9 @@ class Kept:
         document: int,
         evidence: str,
         signature: near_duplicates.Signatures,
+        capped: bool = True,
     ) -> str | None:
-        """Why a record may not join those kept, or None and it counts as kept."""
+        """Why a record may not join those kept, or None and it counts as kept. `capped`: CROWDED is a reason."""
         about = (form, document)
         if question in self._questions:
             return "asked before"
@@ -199,8 +202,8 @@ class Kept:
         often = self.SUMMARIES if metric == "rouge_l" else self._limits[capability]
         if (guessable or metric == "rouge_l") and self._answers[capability, answer] >= often:
             return "its answer is already that of many records"
-        if self._documents[capability, document] >= self._most[capability]:
-            return "its document already carries many records of the capability"
+        if capped and self._documents[capability, document] >= self._most[capability]:
+            return CROWDED
         self._questions.add(question)
         alike.append(signature)
         self._evidence[about].add(evidence)

@@ -1,5 +1,8 @@
 """T2, comprehension by multiple choice: which of four passages goes on from a quoted one, or stands in a document."""
 
+import re
+from collections.abc import Sequence
+
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.construct import distractors, passages
 from golongrl.pipeline.dataset.construct.distractors import OPTIONS, Case, Neighbours
@@ -10,10 +13,12 @@ POOL = 360
 """Sentences among which questions and wrong options are looked for."""
 CASES = 48
 """Questions tried before a scene is passed over."""
-CENTRAL, CENTRAL_FOREIGN = 0.25, 0.55
+CENTRAL, CENTRAL_FOREIGN = 0.25, 0.3
 """How often the right option is made the middle of the four, as `Neighbours.wrong` does it, where all are of one
-document and where the wrong ones are of others, which are like each other anyway. Measured: with these the option
-that has most in common with the others is right as often as any."""
+document and where each is of another. Measured: with these the option that has most in common with the others, and
+the one that has least, is right about as often as any."""
+
+_YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
 NEXT = Phrasings(
     "next_sentence",
@@ -73,6 +78,8 @@ def next_sentence(scene: Scene) -> Candidate | Unfit:
     chosen = distractors.passages_balanced(asked, scene.slot, scene.rng)
     if isinstance(chosen, Unfit):
         return chosen
+    if _by_year(chosen.case.proof[0], chosen.case.right, chosen.options):
+        return Unfit("the years tell which passage is next")
     title, (quote, _) = excerpt.document.title, chosen.case.proof
 
     def solve(view: View) -> list[str]:
@@ -82,6 +89,15 @@ def next_sentence(scene: Scene) -> Candidate | Unfit:
     return chosen.candidate(solve, once=chosen.case.proof)
 
 
+def _by_year(quote: str, right: str, options: Sequence[str]) -> bool:
+    """Whether a reader who takes the option of the first year from the quoted passage's on takes the right one."""
+    asked, years = _YEAR.search(quote), {o: int(found[0]) for o in options if (found := _YEAR.search(o))}
+    if asked is None or len(years) < 2 or right not in years:
+        return False
+    later = [year for year in years.values() if year >= int(asked[0])]
+    return bool(later) and years[right] == min(later)
+
+
 def passage_choice(scene: Scene) -> Candidate | Unfit:
     """Which of four sentences stands in the named document; the others stand in other documents, shown or not."""
     excerpt, rng = scene.target, scene.rng
@@ -89,20 +105,26 @@ def passage_choice(scene: Scene) -> Candidate | Unfit:
     others = [other for other in (*scene.excerpts[1:], *scene.elsewhere) if other.language == scene.language]
     each = max(12, POOL // max(1, len(others)))
     whole = excerpt.document.text
-    foreign = [s.text for other in others for s in passages.sentences(other, rng, each)[:each]]
-    foreign = [text for text in dict.fromkeys(foreign) if text not in whole]
-    if not own or len(foreign) < OPTIONS - 1:
-        return Unfit("too few passages of other documents")
-    foreign = rng.sample(foreign, min(POOL, len(foreign)))
+    sources: dict[str, str] = {}
+    for other in others:
+        for sentence in passages.sentences(other, rng, each)[:each]:
+            if sentence.text not in whole:
+                sources.setdefault(sentence.text, other.document.title)
+    foreign = rng.sample(list(sources), min(POOL, len(sources)))
+    # Two options of one document would be like each other, and so not the right one.
+    if not own or len({sources[text] for text in foreign}) < OPTIONS - 1:
+        return Unfit("wrong options from too few documents")
     own = own[:CASES]
     near = Neighbours([*(s.text for s in own), *foreign], scene.language)
+    groups = [*("" for _ in own), *(sources[text] for text in foreign)]
     question, template = PASSAGE.pick(scene, title=named(excerpt))
     asked: list[Case] = []
     for number, sentence in enumerate(own):
         if excerpt.once(sentence.text):
-            wrong = near.wrong(number, rng, frozenset(range(len(own))) - {number}, central=CENTRAL_FOREIGN)
+            barred = frozenset(range(len(own))) - {number}
+            wrong = near.wrong(number, rng, barred, central=CENTRAL_FOREIGN, groups=groups)
             evidence = (Place(0, sentence.span),)
-            asked.append(Case(question, sentence.text, wrong, template, evidence, (sentence.text,)))
+            asked.append(Case(question, sentence.text, wrong, template, evidence, (sentence.text,), sources))
     chosen = distractors.passages_balanced(asked, scene.slot, rng)
     if isinstance(chosen, Unfit):
         return chosen

@@ -34,6 +34,7 @@ _COUNTING = {
     "en": "Count whole words in upper or lower case, in headings, lists and tables too.",
     "zh": "按字面计算出现次数，标题、列表和表格中的也算，作为更长词语的一部分出现时也算。",
 }
+_LITERAL = "按字面判断，作为更长词语的一部分出现时也算。"
 WORDS: dict[Operation, Phrasings] = {
     "difference": Phrasings(
         "word_balance",
@@ -72,8 +73,8 @@ WORDS: dict[Operation, Phrasings] = {
             "{one}? {counting} {rounding}",
             "Count the words {one} and {other} in the document {title}. What percentage of the sum of both counts is "
             "the first? {counting} {rounding}",
-            "In the document {title}, divide the number of times that the word {one} occurs by the number of times "
-            "that {one} and {other} occur together, as a percentage. {counting} {rounding}",
+            "In the document {title}, divide the number of occurrences of {one} by the sum of the occurrences of "
+            "{one} and of {other}, as a percentage. {counting} {rounding}",
         ),
         zh=(
             "在文档{title}中，{one}和{other}两个词的全部出现次数里，{one}占百分之多少？{counting}{rounding}",
@@ -157,9 +158,9 @@ PARAGRAPHS: dict[Operation, Phrasings] = {
             "In the document {title}, the word {word} stands in how many different paragraphs? {paragraph}",
         ),
         zh=(
-            "文档{title}中有多少个自然段出现了{word}一词？{paragraph}",
-            "统计文档{title}里至少出现一次{word}的自然段，一共有多少段？{paragraph}",
-            "在文档{title}中，{word}一词分布在多少个不同的自然段里？{paragraph}",
+            "文档{title}中有多少个自然段出现了{word}一词？{literal}{paragraph}",
+            "统计文档{title}里至少出现一次{word}的自然段，一共有多少段？{literal}{paragraph}",
+            "在文档{title}中，{word}一词分布在多少个不同的自然段里？{literal}{paragraph}",
         ),
     ),
     "share": Phrasings(
@@ -172,9 +173,9 @@ PARAGRAPHS: dict[Operation, Phrasings] = {
             "paragraphs, as a percentage. {paragraph} {rounding}",
         ),
         zh=(
-            "文档{title}中出现了{word}一词的自然段占全部自然段的百分之多少？{paragraph}{rounding}",
-            "统计文档{title}的自然段总数，以及其中出现{word}的段数，后者占百分之几？{paragraph}{rounding}",
-            "在文档{title}中，用含有{word}一词的段数除以自然段总数，以百分数表示。{paragraph}{rounding}",
+            "文档{title}中出现了{word}一词的自然段占全部自然段的百分之多少？{literal}{paragraph}{rounding}",
+            "统计文档{title}的自然段总数，以及其中出现{word}的段数，后者占百分之几？{literal}{paragraph}{rounding}",
+            "在文档{title}中，用含有{word}一词的段数除以自然段总数，以百分数表示。{literal}{paragraph}{rounding}",
         ),
     ),
 }
@@ -186,6 +187,8 @@ def paragraphs_with_word(scene: Scene) -> Candidate | Unfit:
     blocks = tally.paragraphs(excerpt)
     if len(blocks) < 2 * SMALL:
         return Unfit("fewer than ten paragraphs")
+    if len(blocks) > tally.MOST_LISTED:
+        return Unfit(tally.TOO_MANY)
     if tally.misleading(excerpt):
         return Unfit(tally.MISLEADING)
     texts = [excerpt.content(block).lower() for block in blocks]
@@ -202,6 +205,7 @@ def paragraphs_with_word(scene: Scene) -> Candidate | Unfit:
             title=named(excerpt),
             word=quoted(word, language),
             paragraph=tally.PARAGRAPH[language],
+            literal=_LITERAL,
             rounding=rounding(1, language),
         )
         solve = partial(_paragraphs_with, excerpt.document.title, word, operation, language)
@@ -227,9 +231,9 @@ SECTIONS: dict[Operation, Phrasings] = {
             "heading in how many sections of the document {title}?",
         ),
         zh=(
-            "在文档{title}中，有多少个标题之下、下一个标题之前的文字里出现了{word}一词？",
-            "统计文档{title}的标题：其下直到下一个标题为止的文字含有{word}的标题一共有多少个？",
-            "以一个标题到下一个标题为一节，文档{title}中有多少节在标题之下的文字里出现了{word}？",
+            "在文档{title}中，有多少个标题之下、下一个标题之前的文字里出现了{word}一词？{literal}",
+            "统计文档{title}的标题：其下直到下一个标题为止的文字含有{word}的标题一共有多少个？{literal}",
+            "以一个标题到下一个标题为一节，文档{title}中有多少节在标题之下的文字里出现了{word}？{literal}",
         ),
     ),
     "share": Phrasings(
@@ -243,9 +247,9 @@ SECTIONS: dict[Operation, Phrasings] = {
             "document {title} does the word {word} occur in the text below the heading? {rounding}",
         ),
         zh=(
-            "在文档{title}的全部标题中，其下、下一个标题之前的文字里出现了{word}一词的标题占百分之多少？{rounding}",
-            "统计文档{title}的标题总数，以及其下直到下一个标题为止的文字含有{word}的标题数，后者占百分之几？{rounding}",
-            "以一个标题到下一个标题为一节，文档{title}中在标题之下的文字里出现{word}的节占百分之几？{rounding}",
+            "在文档{title}的全部标题中，其下、下一个标题之前的文字里出现了{word}一词的标题占百分之多少？{literal}{rounding}",
+            "统计文档{title}的标题总数，以及其下直到下一个标题为止的文字含有{word}的标题数，后者占百分之几？{literal}{rounding}",
+            "以一个标题到下一个标题为一节，文档{title}中在标题之下的文字里出现{word}的节占百分之几？{literal}{rounding}",
         ),
     ),
 }
@@ -269,7 +273,7 @@ def sections_with_word(scene: Scene) -> Candidate | Unfit:
         if gold is None or gold == "50.0":
             continue
         question, template = SECTIONS[operation].pick(
-            scene, title=named(excerpt), word=quoted(word, language), rounding=rounding(1, language)
+            scene, title=named(excerpt), word=quoted(word, language), literal=_LITERAL, rounding=rounding(1, language)
         )
         spans = [span for section in held for span in tally.spans_in(excerpt, section.blocks, word)]
         solve = partial(_sections_with, excerpt.document.title, word, operation, language)
@@ -343,7 +347,7 @@ def turns_of_speaker(scene: Scene) -> Candidate | Unfit:
         operation: Operation = scene.rng.choice(("difference", "sum", "share"))
         rest = len(turns) - counts[one] if operation == "share" else counts[other]
         gold = _combined(counts[one], rest, operation)
-        if gold is None or gold == "50.0":
+        if gold is None or gold == "50.0" or counts[one] + rest > tally.MOST_LISTED:
             continue
         question, template = TURNS[operation].pick(
             scene,

@@ -60,13 +60,17 @@ _ZH_DIGITS = "〇○零一二三四五六七八九"
 _ZH_SMALL = "[一二三四五六七八九十]{1,3}"
 _ZH = re.compile(
     rf"(?P<year>(?<!\d)(?:1\d\d\d|20\d\d)|(?<![{_ZH_DIGITS}十百千])[一二][{_ZH_DIGITS}]{{3}})\s?年"
-    rf"(?:\s?(?P<month>\d{{1,2}}|{_ZH_SMALL})\s?月(?:\s?(?P<day>\d{{1,2}}|{_ZH_SMALL})\s?日)?)?(?![代度]|[-—至到]\d)"
+    rf"(?:\s?(?P<month>\d{{1,2}}|{_ZH_SMALL})\s?月(?:\s?(?P<day>\d{{1,2}}|{_ZH_SMALL})\s?日)?)?"
+    # Nothing that goes on as a longer date or a span of days: half of it would be left standing.
+    rf"(?![代度]|\s?[-—–~～至到]\s?\d|\s?(?:\d{{1,2}}|{_ZH_SMALL})\s?[月日号至到—–~～-])"
 )
 _EN_REST = re.compile(
     r"(?<![\d.,$€£])(?:1\d\d\d|20\d\d)(?![\d,]\d|\d)|\d0['’]?s\b|\bcentur|\bB\.?C\b|\bA\.?D\b"
     r"|\b(?:January|February|March|April|June|July|August|September|October|November|December)\b|\bMay\s+\d"
     r"|\byears?\s+(?:later|earlier|before|after|ago)\b|\bsame year\b"
 )
+_SPAN = re.compile(r"\d(?:st|nd|rd|th)?\s?(?:[-–—/]|to|and|or|until|through)\s?$")
+"""What stands before the second half of a span of days."""
 _ZH_REST = re.compile(
     rf"\d{{2,4}}\s?年|[{_ZH_DIGITS}]{{2,4}}年|\d\s?月|[一二三四五六七八九十]月|世纪|年代|公元前|同年|次年|当年"
 )
@@ -111,6 +115,8 @@ def dated(sentence: str, language: str) -> Dated | None:
     date = read_date(written, language)
     blanked = sentence[:start] + BLANK + sentence[end:]
     rest = sentence[:start] + " " + sentence[end:]
+    if language == "en" and _SPAN.search(sentence[:start]):
+        return None
     if date is None or BLANK in sentence or (_ZH_REST if language == "zh" else _EN_REST).search(rest):
         return None
     return Dated(blanked, written, date)

@@ -47,7 +47,7 @@ _SIGNS = {"en": (" mean", " refers to ", " defined as ", " denotes ", " has the 
 """What every definition holds: a quick look before the sentences are read."""
 _NO_TERM = re.compile(
     r"^(?:this|that|these|those|it|which|what|who|he|she|they|we|you|there|here|each|such)\b"
-    r"|^[这那此其该它他她你我]|^(?:意思|本意|目的|一般|主要|通常|有的|什么)|[就也并又而则即仍都不的主要般常]$",
+    r"|^[这那此其该它他她你我]|^(?:前者|后者)|^(?:广义|狭义)(?:上|地|来[说讲]|而言|上来?[说讲])?$|^(?:意思|本意|目的|一般|主要|通常|有的|什么)|[就也并又而则即仍都不的主要般常]$",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"[$\\{}<>]|https?:")

@@ -3,8 +3,9 @@ goes by letter, length or shared words, is right as often as chance."""
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from golongrl.core.text import normalise
@@ -13,8 +14,8 @@ from golongrl.pipeline.dataset.construct.form import LETTERS, Candidate, Place, 
 from golongrl.pipeline.dataset.view import View
 
 OPTIONS = 4
-NEAREST = 80
-"""How many of the most similar passages are tried as wrong options."""
+NEAREST, OF_GROUP = 80, 12
+"""How many of the most similar passages are tried as wrong options, and how many of them of one document."""
 HUBS = 5
 """The hub is one of so many passages that are most similar to the right one."""
 HUBS_TRIED = 48
@@ -23,6 +24,8 @@ ALIKE = 0.9
 UNBALANCED = Unfit("no balanced set of options")
 
 _Part = tuple[int, int, int, int]
+_Placed = tuple[int, str]
+"""A wrong option and its place among them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Ranks:
 @dataclass(frozen=True)
 class Case:
     """A question that might be asked: its text without options, its right option and wrong ones, best first; and
-    what a candidate needs besides."""
+    what a candidate needs besides. Where `sources` names the documents of wrong options, no two are of the same."""
 
     question: str
     right: str
@@ -53,6 +56,11 @@ class Case:
     template: str = ""
     evidence: tuple[Place, ...] = ()
     proof: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, option: str) -> str:
+        """What no two options may have in common."""
+        return self.sources.get(option, option)
 
 
 @dataclass(frozen=True)
@@ -99,19 +107,31 @@ class Neighbours:
         return [int(other) for other in order[: most + 1] if other != index][:most]
 
     def wrong(
-        self, right: int, rng: random.Random, barred: frozenset[int] = frozenset(), *, central: float
+        self,
+        right: int,
+        rng: random.Random,
+        barred: frozenset[int] = frozenset(),
+        *,
+        central: float,
+        groups: Sequence[str] = (),
     ) -> list[str]:
-        """Wrong options for a right one, most similar first.
+        """Wrong options for a right one, most similar first; not many of one group (a passage's document), where
+        each passage's is given.
 
         Were all of them picked for being like the right option, it would give itself away as the middle one; so the
         middle is the right one with probability `central` and else another passage like it.
         """
         near = [other for other in self.nearest(right, HUBS + len(barred)) if other not in barred]
         hub = right if not near or rng.random() < central else rng.choice(near)
-        order = self.nearest(hub, NEAREST + len(barred))
+        order = self.nearest(hub, len(self.texts) if groups else NEAREST + len(barred))
         order = [hub, *order] if hub != right else order
         apart = self._cosines[right] < ALIKE
-        return [self.texts[other] for other in order if other != right and other not in barred and apart[other]]
+        order = [other for other in order if other != right and other not in barred and apart[other]]
+        if groups:
+            taken: Counter[str] = Counter()
+            order = [other for other in order if taken.update([groups[other]]) or taken[groups[other]] <= OF_GROUP]
+            order = order[:NEAREST]
+        return [self.texts[other] for other in order]
 
 
 def passages_balanced(cases: Sequence[Case], slot: int, rng: random.Random) -> Chosen | Unfit:
@@ -122,12 +142,12 @@ def passages_balanced(cases: Sequence[Case], slot: int, rng: random.Random) -> C
     scene passed over for some ranks only, these would be rarer in the end.
     """
     asked = Ranks.of(slot)
-    feasible: set[tuple[int, int]] = set()
+    feasible: set[tuple[int, ...]] = set()
     chosen: Chosen | None = None
     for case in cases:
         classes = _classes(case)
-        sizes = [len(members) for members in classes.values()]
-        feasible |= {ranks for ranks in _ALL if any(_fits(part, sizes) for part in _PARTS[ranks])}
+        pools = [_of_sources(case, members) for members in classes.values()]
+        feasible |= {r for r in _ALL - feasible if any(_across(case, pools, part) for part in _PARTS[r])}
         if chosen is None:
             options = _pick(case, classes, (asked.length, asked.overlap))
             chosen = options and _lettered(case, options, asked.letter, rng)
@@ -147,10 +167,11 @@ def _by_length(cases: Sequence[Case], slot: int, rng: random.Random) -> Chosen |
         tied = [option for option in case.wrong if _shared(words, option)[0] == _shared(words, case.right)[0]]
         shorter = _apart(case, [option for option in tied if len(option) < len(case.right)])
         longer = _apart(case, [option for option in tied if len(option) > len(case.right)])
-        allowed = [rank for rank in range(OPTIONS) if rank <= len(shorter) and OPTIONS - 1 - rank <= len(longer)]
-        feasible.update(allowed)
-        if chosen is None and asked.length in allowed:
-            options = [*shorter[: asked.length], *longer[: OPTIONS - 1 - asked.length]]
+        pools = [list(enumerate(shorter)), list(enumerate(longer))]
+        sets = {rank: _across(case, pools, (rank, OPTIONS - 1 - rank)) for rank in range(OPTIONS)}
+        feasible.update(rank for rank, found in sets.items() if found)
+        if chosen is None and (best := sets[asked.length]):
+            options = [option for _, option in best]
             if distinct([case.right, *options]):
                 chosen = _lettered(case, options, asked.letter, rng)
         if chosen and len(feasible) == OPTIONS:
@@ -205,7 +226,7 @@ def _four(labels: Sequence[Label], order: Sequence[int], lengths: int) -> list[s
     return None
 
 
-_ALL = tuple(itertools.product(range(OPTIONS), repeat=2))
+_ALL = frozenset(itertools.product(range(OPTIONS), repeat=2))
 
 
 def _parts(shorter: int, less: int) -> list[_Part]:
@@ -216,10 +237,6 @@ def _parts(shorter: int, less: int) -> list[_Part]:
 
 
 _PARTS = {ranks: _parts(*ranks) for ranks in _ALL}
-
-
-def _fits(part: _Part, sizes: Sequence[int]) -> bool:
-    return all(need <= size for need, size in zip(part, sizes, strict=True))
 
 
 def _classes(case: Case) -> dict[tuple[bool, bool], list[tuple[int, str]]]:
@@ -250,34 +267,56 @@ def _pick(
     case: Case, classes: dict[tuple[bool, bool], list[tuple[int, str]]], ranks: tuple[int, int]
 ) -> list[str] | None:
     """The three best wrong options by which the right one gets its ranks."""
-    best: list[tuple[int, str]] | None = None
-    for part in _PARTS[ranks]:
-        picked: list[tuple[int, str]] = []
-        for need, members in zip(part, classes.values(), strict=True):
-            picked += _unlike(members, need)
-        if len(picked) == OPTIONS - 1 and (best is None or sum(p for p, _ in picked) < sum(p for p, _ in best)):
-            best = picked
+    pools = [_unlike(case, members) for members in classes.values()]
+    sets = [found for part in _PARTS[ranks] if (found := _across(case, pools, part))]
+    best = min(sets, key=_places, default=None)
     options = [option for _, option in best] if best else None
     return options if options and distinct([case.right, *options]) else None
 
 
-def _unlike(members: Sequence[tuple[int, str]], need: int) -> list[tuple[int, str]]:
-    kept: list[tuple[int, str]] = []
+def _places(options: Sequence[_Placed]) -> int:
+    return sum(place for place, _ in options)
+
+
+def _across(case: Case, pools: Sequence[Sequence[_Placed]], needs: Sequence[int]) -> list[_Placed] | None:
+    """The best options, so many of each pool, of which no two are of one document; None where there are none."""
+    if any(need > len(pool) for need, pool in zip(needs, pools, strict=True)):
+        return None
+    ways = itertools.product(*map(itertools.combinations, pools, needs))
+    found = (list(itertools.chain.from_iterable(way)) for way in ways)
+    if not case.sources:
+        return next(found)
+    return min((w for w in found if len({case.source(o) for _, o in w}) == len(w)), key=_places, default=None)
+
+
+def _of_sources(case: Case, members: Sequence[_Placed]) -> list[_Placed]:
+    """The first three members, or fewer, of different documents: no more are ever needed of one class."""
+    first = {case.source(option): (place, option) for place, option in reversed(members)}
+    return sorted(first.values())[: OPTIONS - 1]
+
+
+def _unlike(case: Case, members: Sequence[_Placed]) -> list[_Placed]:
+    """Of different documents, the first three members, or fewer, that are unlike each other."""
+    kept: list[_Placed] = []
+    used: set[str] = set()
     for place, option in members:
-        if len(kept) == need:
+        if len(kept) == OPTIONS - 1:
             break
-        if not any(_alike(option, other) for _, other in kept):
+        if case.source(option) not in used and not any(_alike(option, other) for _, other in kept):
             kept.append((place, option))
+            used.add(case.source(option))
     return kept
 
 
 def _apart(case: Case, options: Sequence[str]) -> list[str]:
-    """The first three options, or fewer, that stay apart from each other and from the right one."""
+    """Of different documents, the first three options, or fewer, that stay apart from each other and from the right
+    one."""
     kept: list[str] = []
     for option in options:
         if len(kept) == OPTIONS - 1:
             break
-        if distinct([case.right, *kept, option]):
+        used = {case.source(other) for other in kept}
+        if case.source(option) not in used and distinct([case.right, *kept, option]):
             kept.append(option)
     return kept
 

@@ -280,6 +280,8 @@ def speaker_rows(scene: Scene) -> Candidate | Unfit:
     heads = {name: turn and _head(excerpt.content(turn), language) for name, turn in last.items()}
     if kind == "last" and None in heads.values():
         kind = "turns"
+    if (kind == "turns" or least) and sum(map(len, turns.values())) > tally.MOST_LISTED:
+        return Unfit(tally.TOO_MANY)
     rows = [(name, len(said) if kind == "turns" else heads[name] or "") for name, said in kept.items()]
     if not distinct_rows(rows) or len({cell for _, cell in rows}) < 2 or any(": " in name for name in turns):
         return Unfit("the speakers' rows do not differ")

@@ -47,6 +47,7 @@ class Words:
         self.excerpt = excerpt
         self.start = excerpt.blocks[0].span.start
         self.text = _lower(excerpt.document.text[self.start : excerpt.blocks[-1].span.end])
+        self._markup = prose.markup(self.text)
         self._blocks = [block.span.start for block in excerpt.blocks]
         self._heads = [block.span.start for block in excerpt.headings]
 
@@ -65,9 +66,10 @@ class Words:
 
     def places(self, word: str) -> list[int] | None:
         """Offsets in the document at which the excerpt shows a word. None when it also stands inside longer words
-        ("list" in "lists", "list-like"), in a speaker's name, or too often; of a Chinese word, ask `certain` too."""
-        found: list[int] = []
-        at = self.text.find(word)
+        ("list" in "lists"), in a speaker's name, in mark-up, or too often; of a Chinese word, ask `certain` too."""
+        if word in self._markup:
+            return None
+        found, at = list[int](), self.text.find(word)
         while at >= 0:
             end = at + len(word)
             if self.excerpt.language != "zh" and not self._apart(at, end):

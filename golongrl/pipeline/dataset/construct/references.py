@@ -49,6 +49,12 @@ ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 """Words by which an introduction says what the text after it is about."""
+STEP = re.compile(
+    r"^(?:Let[’']s|The first|We can also)\b|^(?:[A-Z][\w’,-]+ ){2,}[^.]{0,60}: "
+    r"|\[[A-Za-z-]+[:-][\w,:-]+\]|\bListing \d|\bthe following list\b|下列方式|如下[：。]"
+)
+"""Signs that a paragraph is one step of a text: it goes on from another, opens with a run-in heading, holds labels of
+cross-references, or leads to what stands right behind it."""
 RULE = re.compile(r"\b(?:must|shall|should|may not)\b|必须|应当|应该|不得", re.IGNORECASE)
 """Words of a rule, which is part of a text and does not introduce it."""
 TOPICS, OF_TOPICS = 4, 8
@@ -59,6 +65,7 @@ WORDY = 0.75
 """Least share of letters among the characters of a reference."""
 LONGER = 3
 """The rest is at least this many times as long as the reference."""
+_COUNTED = re.compile(r"[\u3400-\u9fff]|[A-Za-z0-9]+")
 SENTENCE = {"en": 6, "zh": 12}
 """Words or characters from which a sentence of a reference may not stand in the context."""
 
@@ -100,6 +107,8 @@ def unfit_reference(text: str, language: str) -> str | None:
         return "the paragraph is a numbered clause"
     if STORY.search(text):
         return "the paragraph tells a story"
+    if STEP.search(text):
+        return "the paragraph is one step of the text"
     if ASIDE.match(text) or OUTLOOK.search(text):
         return "the paragraph is an aside, or speaks of other chapters"
     return None
@@ -141,7 +150,9 @@ def unfit_for(text: str, rest: str, language: str) -> Unfit | None:
 
 def about(text: str, language: str) -> str:
     """The length of a reference, rounded, as a question asks for it."""
-    return str(max(10, round(prose.length(text, language), -1)))
+    # A reader counts a Latin word or a number inside Chinese text as one.
+    size = len(_COUNTED.findall(text)) if language == "zh" else prose.length(text, language)
+    return str(max(10, round(size, -1)))
 
 
 def fragments(texts: Sequence[str], language: str) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ POOL = 120
 """Sentences among which one to quote is looked for."""
 TRIED = 24
 """Sentences or rows tried before a scene is passed over."""
+RARE = 3
+"""How often a left-out word may stand in the text, unless it has a capital letter."""
 GAP = "____"
 
 CELL = Phrasings(
@@ -136,6 +138,8 @@ def missing_word(scene: Scene) -> Candidate | Unfit:
     excerpt, rng = scene.target, scene.rng
     for sentence in passages.sentences(excerpt, rng, POOL)[:TRIED]:
         words = [w for w in _gaps(sentence.text, scene.language) if w.lower() not in excerpt.document.title.lower()]
+        # What a text says often, or any text might say, is guessed from the sentence.
+        words = [w for w in words if w[0].isupper() or excerpt.flat.count(normalise(w)) <= RARE]
         if not words:
             continue
         word = rng.choice(words)

@@ -207,7 +207,7 @@ def couplet_heading(scene: Scene) -> Candidate | Unfit:
         shown = normalise(section.body)
         if body.kind != "paragraph" or not OPENING[0] <= len(start) <= OPENING[1] or not excerpt.once(start):
             continue
-        if first in shown or second in shown:
+        if not prose.closed(start) or first in shown or second in shown:
             continue
         question, template = HEADING.pick(scene, title=named(excerpt), start=start, size=str(len(first)))
         title, gold = excerpt.document.title, f"{first} {second}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from golongrl.core.documents import Row, Span, Table
 from golongrl.core.text import normalise
+from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import Unfit, named
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.view import ShownTable, View
@@ -46,8 +47,8 @@ def same(cell: str) -> str | float:
 
 
 def quotable(cell: str) -> bool:
-    """Whether a cell can be asked for: not empty, not long, with a letter or digit."""
-    return 0 < len(cell) <= MAX_CELL and any(char.isalnum() for char in cell)
+    """Whether a cell can be asked for: not empty, not long, with a letter or digit, its quotation marks paired."""
+    return 0 < len(cell) <= MAX_CELL and any(map(str.isalnum, cell)) and prose.closed(cell, prose.QUOTES)
 
 
 def column(table: Table, index: int) -> list[str]:

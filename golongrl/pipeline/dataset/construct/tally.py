@@ -17,6 +17,9 @@ SAMPLE = 12_000
 WORDS_TRIED = 80
 LONG = {"en": 5, "zh": 12}
 """Words, or characters, from which a text is long enough to be found by itself."""
+MOST_LISTED = 150
+"""Most turns or paragraphs that a reader has to go through one by one."""
+TOO_MANY = "too many turns or paragraphs to go through"
 MISLEADING = "a paragraph reads like a heading, list item, table row or code"
 PARAGRAPH = {
     "en": "A paragraph is a line of running text; headings, list items, table rows and code are none.",
@@ -36,10 +39,11 @@ def words(excerpt: Excerpt, rng: random.Random, low: int, high: int) -> Iterator
     """Random (content word, occurrences in the excerpt) with `low` to `high` occurrences that nobody can argue about.
 
     An English word never stands inside or hyphenated to a longer one. A Chinese word is counted as a string, holds no
-    numeral, and no two occurrences overlap. Words of the title or of a speaker's name are left out.
+    numeral, and no two occurrences overlap. Words of the title, of a speaker's name or of mark-up are left
+    out.
     """
     language, text = excerpt.language, excerpt.text.lower()
-    hidden = excerpt.document.title.lower() + " " + " ".join(sorted(speakers(excerpt))).lower()
+    hidden = "\n".join((excerpt.document.title, *sorted(speakers(excerpt)), prose.markup(excerpt.text))).lower()
     found = sorted(prose.content_words(_sample(excerpt, rng), language))
     rng.shuffle(found)
     for word in found[:WORDS_TRIED]:

@@ -218,10 +218,10 @@ def _with_word(
     words: dict[str, None] = {}
     for number in rng.sample(fit, min(SEEDS, len(fit))):
         words.update(dict.fromkeys(prose.content_words(excerpt.content(blocks[number]), language)))
-    whole = excerpt.text.lower() if alone else ""
+    whole, markup = excerpt.text.lower() if alone else "", prose.markup(excerpt.text).lower()
     for word in rng.sample(list(words), min(len(words), WORDS_TRIED)):
         held = [number for number, text in enumerate(texts) if word in text]
-        if not NEEDLES[0] <= len(held) <= NEEDLES[1]:
+        if not NEEDLES[0] <= len(held) <= NEEDLES[1] or word in markup:
             continue
         plain = sum(texts[number].count(word) for number in held)
         if alone and whole.count(word) != plain:

@@ -15,7 +15,7 @@ from golongrl.pipeline.dataset.readers.archive_limits import open_zip, read_memb
 from golongrl.pipeline.dataset.readers.html import Walker
 
 WHAT = "EPUB"
-MAX_LICENCE = 200
+MAX_LICENCE = 120
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _FONT_ALGORITHMS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
@@ -27,6 +27,10 @@ _TOP_HEADING = re.compile(rb"<h1[\s>]", re.IGNORECASE)
 _ANY_HEADING = re.compile(rb"<h[1-6][\s>]", re.IGNORECASE)
 _XML_ENTITIES = (b"amp", b"lt", b"gt", b"quot", b"apos")
 _TYPE = "{http://www.idpf.org/2007/ops}type"
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。；！])")
+_NAMES_LICENCE = re.compile(
+    r"\b(?:CC0|CC[- ]BY|Creative Commons|public domain|[AL]?GPL|GFDL|MIT\b|Apache|BSD)|licen[cs]e", re.IGNORECASE
+)
 _NOTE_MARK = re.compile(r"\b(?:noteref|doc-noteref|footnote-reference)\b")
 _OUTER_NAMES = """
 titlepage halftitlepage imprint colophon copyright-page cover toc landmarks page-list loi lot
@@ -82,8 +86,14 @@ def _package(archive: zipfile.ZipFile) -> Package:
             continue
         if item.get("media-type") in ("application/xhtml+xml", "text/html", "text/x-oeb1-document"):
             chapters.append(posixpath.normpath(posixpath.join(folder, unquote(item.get("href", "")))))
-    rights = _said(tree, "rights")
-    return Package(_said(tree, "title"), rights[:MAX_LICENCE].strip(), tuple(dict.fromkeys(chapters)))
+    return Package(_said(tree, "title"), _licence(_said(tree, "rights")), tuple(dict.fromkeys(chapters)))
+
+
+def _licence(rights: str) -> str:
+    """The first sentence of a statement of rights that names a licence; empty where none does: that somebody holds
+    the copyright allows nothing."""
+    found = next((part for part in _SENTENCE.split(rights) if _NAMES_LICENCE.search(part)), "")
+    return found[:MAX_LICENCE].strip()
 
 
 def _check_encryption(data: bytes) -> None:
