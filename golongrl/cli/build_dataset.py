@@ -55,6 +55,9 @@ def build_dataset(
     table, where = command_table("build-dataset", config)
     folder = Path(out or table.pop("out", None) or "dataset")
     table.pop("out", None)
+    if target:
+        # A number and a mix take each other's place.
+        table = {key: value for key, value in table.items() if key not in ("target", "mix")}
     flags = {
         "sources": sources or None,
         "generator": generator,
@@ -69,7 +72,7 @@ def build_dataset(
     }
     settings = resolve(BuildConfig, table, parse_set(set_ or ()), flags, where)
     if dry_run:
-        expected = estimate(settings, console.Progress)
+        expected = estimate(settings, folder, console.Progress)
         console.print_json(expected) if json_ else _render_estimate(expected)
         return
     result = build(settings, folder, fresh=not resume, progress=console.Progress)

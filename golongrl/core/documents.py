@@ -141,7 +141,7 @@ class DocumentBuilder:
     def turn(self, speaker: str, text: str) -> None:
         """What one speaker of a dialogue says."""
         if text := _one_line(text):
-            speaker = _one_line(speaker) or "?"
+            speaker = _one_line(speaker).lstrip("#-|`[【 ") or "?"
             self._add("turn", text, f"{speaker}: ", speaker=speaker)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -197,7 +197,7 @@ _CONTROL = dict.fromkeys((*range(9), *range(14, 28), 0x7F, *range(0xD800, 0xE000
 """Control characters and lone surrogates, which no answer should have to repeat; white space stays."""
 
 
-_OTHER_KIND = re.compile(r"#{1,6} |\| .* \|$|```")
+_OTHER_KIND = re.compile(r"#{1,6} |\| .* \|$|```|\[Document \d+\] |【文档\d+】")
 _FENCE = re.compile(r"^```$", re.MULTILINE)
 _IS_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
 

@@ -57,6 +57,12 @@ BAD = {
     "long.jsonl": (json.dumps({"text": "x" * 3_000_000}).encode() + b"\n", "long.jsonl#1", "max_document_mb"),
     "moulin.txt": (FRENCH.encode(), "moulin.txt", "language fr"),
     "binary.md": (bytes(range(256)) * 9, "binary.md", "binary"),
+    "empty.zip": (zipped({}), "empty.zip", "holds no file"),
+    "many.zip": (zipped({f"{n}.txt": "0" * 1_900_000 for n in range(40)}), "many.zip", "times its size"),
+    "damaged.xlsx": (zipped({"xl/workbook.xml": "<", "[Content_Types].xml": "<"}), "damaged.xlsx", ""),
+    "damaged.epub": (zipped({"META-INF/container.xml": "<x/>"})[:-9] + b"\xff" * 9, "damaged.epub", ""),
+    "damaged.parquet": (b"PAR1" + b"\xff" * 60 + b"PAR1", "damaged.parquet", ""),
+    "surrogate.jsonl": (b'{"\\ud800": 1, "b": 2}\n', "surrogate.jsonl#1", "no text"),
     "empty.html": (b"<html><script>alert(1)</script></html>", "empty.html", "no text"),
 }
 

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import tokenizers
 
 from golongrl.core import config as configuration
 from golongrl.core.errors import CheckFailedError, ConfigError, RunConflictError, UsageError
@@ -154,7 +155,7 @@ def test_indices_are_distinct_and_nothing_names_this_machine(built, corpus):
 def test_no_validation_document_is_seen_in_training(built):
     train = list(read_records(built.out / "train.parquet"))
     val = list(read_records(built.out / "val.parquet"))
-    assert 7 <= len(val) <= 9
+    assert len(val) == 5
     about = {span["doc"] for r in val for span in r.extra_info["evidence"][:1]}
     assert not about & {sha for r in train for sha in r.extra_info["doc_sha256"]}
 
@@ -228,8 +229,9 @@ def test_a_mix_asks_for_so_many_records_of_each(corpus, work):
         settings(corpus, mix={"T3": 5}, capabilities="T1")
     assert parse_target("T1=5, T4=2") == {"mix": {"T1": 5, "T4": 2}}
     assert parse_target("70") == {"target": 70}
-    with pytest.raises(UsageError, match="a number of records, or a mix"):
-        parse_target("many")
+    for wrong in ("many", "T1=5,t1=3", "T1=²", "²"):
+        with pytest.raises(UsageError, match="a number of records, or a mix"):
+            parse_target(wrong)
 
 
 def test_the_project_file_is_written_once(corpus, work):
@@ -288,6 +290,42 @@ def test_an_out_folder_inside_the_sources_is_not_read(work):
     assert again.facts["collect"]["documents"] == first.facts["collect"]["documents"] == 11
 
 
+def test_a_source_inside_the_output_folder_is_refused(work):
+    folder = write_corpus(work / "docs", count=2)
+    with pytest.raises(UsageError, match="lies in --out"):
+        build(settings(folder), work)
+    assert not (work / "config.json").exists()
+
+
+def test_another_tokenizer_under_the_same_name_is_another_input(corpus, work):
+    (work / "tok").mkdir()
+    for vocabulary in ({"?": 0}, {"?": 0, "the": 1}):
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="?"))
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        tokenizer.save(str(work / "tok" / "tokenizer.json"))
+        config = settings(corpus, target=2, capabilities="T3", tokenizer="tok")
+        if len(vocabulary) == 1:
+            assert not build(config, work / "data").already_finished
+            assert build(config, work / "data").already_finished
+    with pytest.raises(RunConflictError, match="inputs"):
+        build(config, work / "data")
+
+
+def test_a_bin_that_no_context_fills_is_given_up_and_the_others_give_more(corpus, work):
+    result = build(settings(corpus, target=12, capabilities="T3", length_bins="1k,512k,1m"), work / "data")
+    counts = Counter(r.extra_info["length_bin"] for r in records(result.out))
+    assert sum(counts.values()) == 12
+    assert counts["1m"] == 0
+
+
+def test_validation_records_are_spread_over_capabilities_and_bins(corpus, work):
+    result = build(settings(corpus, target=36, val_share=0.25, capabilities="T1,T3,T4"), work / "data")
+    val = [r.extra_info for r in read_records(result.out / "val.parquet")]
+    assert len(val) == 9
+    assert Counter(info["capability"] for info in val) == {"T1": 3, "T3": 3, "T4": 3}
+    assert {info["length_bin"] for info in val} == {"1k", "2k"}
+
+
 def test_copies_are_dropped_and_named(work):
     folder = write_corpus(work / "docs", count=6)
     (folder / "copy.md").write_text((folder / "guide00.md").read_text())
@@ -312,7 +350,10 @@ def test_an_estimate_writes_nothing_and_knows_what_can_be_built(corpus, work):
     assert found["documents"] == 19
     assert found["whole"]
     assert found["tokens"] > 1000
-    assert {row["capability"]: row["expected"] for row in found["capabilities"]} == {f"T{n}": 6 for n in range(1, 10)}
+    expected = {row["capability"]: row["expected"] for row in found["capabilities"]}
+    assert set(expected) == {f"T{n}" for n in range(1, 10)}
+    # Half of them where one of the two bins gave nothing in a few trials.
+    assert set(expected.values()) <= {3, 6}
     assert all(stage["seconds"] > 0 for stage in found["stages"])
     assert list(work.iterdir()) == []
 

@@ -128,6 +128,7 @@ def _zip(path: Path, store: "_Store", accept: Accept) -> Iterator[Member | Unrea
                     raise RefusedError("encrypted; unpack the archive with its password and pass the folder")
                 accept(name, info.file_size)
                 _check_ratio(info.file_size, info.compress_size)
+                _check_whole(store.size + info.file_size, path.stat().st_size)
                 with archive.open(info) as stream:
                     yield store.add(name, stream, info.file_size)
             except _RestRefusedError:
@@ -289,6 +290,14 @@ def _check_total(size: int) -> None:
 def _check_ratio(size: int, packed: int) -> None:
     if size > RATIO_FROM_BYTES and size > MAX_RATIO * max(packed, 1):
         raise RefusedError(f"it unpacks to more than {MAX_RATIO} times its size, which no text does")
+
+
+def _check_whole(size: int, packed: int) -> None:
+    """Many members that each look harmless may be a bomb together."""
+    if size > RATIO_FROM_BYTES and size > MAX_RATIO * max(packed, 1):
+        raise _RestRefusedError(
+            f"it unpacks to more than {MAX_RATIO} times its size, which no text does; the rest is not read"
+        )
 
 
 def _check_name(name: str) -> None:

@@ -20,7 +20,7 @@ from golongrl.pipeline.dataset.collect import Collection, Progress, collect, fun
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.facts import AssignFacts, BuildFacts, CollectFacts, ConstructFacts, Refused
-from golongrl.pipeline.dataset.library import Library, hold_out, load_tokenizer, write_index
+from golongrl.pipeline.dataset.library import Library, hold_out, load_tokenizer, tokenizer_digest, write_index
 from golongrl.pipeline.dataset.produce import Produced, held, ordered, produce, read_records
 from golongrl.pipeline.dataset.project import write_project_file
 from golongrl.pipeline.dataset.readers import Refusal
@@ -60,12 +60,13 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
         out,
         config.model_dump(mode="json"),
         command="build-dataset",
-        inputs=input_digests(files),
+        inputs=input_digests(files) | tokenizer_digest(config.tokenizer),
         fresh=fresh,
         free=FREE,
     )
     if run.finished and run.path("build.json").exists() and run.path("train.parquet").exists():
         facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
+        discard_unpacked(out)
         return BuildReport(out, facts, resumed=True, already_finished=True)
     with only_writer(run.folder, "build-dataset"), open_workers(config.workers, config.ray_address) as run_all:
         facts, notes = _build(config, run, files, refused, run_all, progress)

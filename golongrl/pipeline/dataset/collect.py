@@ -3,6 +3,7 @@ phases must know of it. Copies are dropped once everything is read."""
 
 import base64
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from golongrl import __version__
 from golongrl.core import tokens
 from golongrl.core.documents import Document
 from golongrl.core.store import atomic_path, content_key, write_json
@@ -17,7 +19,7 @@ from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import amounts
 from golongrl.pipeline.dataset.encoding import Entry, encode, kind_of
 from golongrl.pipeline.dataset.filters import boilerplate, language, quality
-from golongrl.pipeline.dataset.library import load_tokenizer
+from golongrl.pipeline.dataset.library import absolute, load_tokenizer
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.reading import parts, read_part
 from golongrl.pipeline.dataset.settings import BuildConfig
@@ -126,10 +128,13 @@ def _job(folder: Path, part: Part, config: BuildConfig) -> Job:
         "max_document_mb": config.max_document_mb,
         "min_tokens": config.min_tokens,
         "licences": list(config.licences),
-        "tokenizer": config.tokenizer,
+        "tokenizer": absolute(config.tokenizer),
     }
-    stored = asdict(part)
-    return {"folder": str(folder), "part": stored, "settings": settings, "key": content_key(stored, settings)}
+    # A worker on another machine, or of a cluster started elsewhere, has another working folder.
+    part = replace(part, files=tuple(replace(file, path=os.path.abspath(file.path)) for file in part.files))
+    content = [[file.name, file.sha256, file.licence, file.start] for file in part.files]
+    key = content_key(__version__, content, part.start, part.end, settings)
+    return {"folder": str(folder.resolve()), "part": asdict(part), "settings": settings, "key": key}
 
 
 def _summary(job: Job) -> Path:
@@ -146,7 +151,7 @@ def collect_job(job: Job) -> Job:
     with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
         for outcome in _read(job):
             if isinstance(outcome, Refusal):
-                found["refused"].append(asdict(outcome))
+                found["refused"].append({"source": _printable(outcome.source), "reason": _printable(outcome.reason)})
                 continue
             found["read"] += 1
             document, why, removed = filtered(outcome, settings, counter)
@@ -175,6 +180,10 @@ def collect_job(job: Job) -> Job:
     return {"key": job["key"], "documents": len(found["documents"])}
 
 
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _read(job: Job) -> Iterator[Document | Refusal]:
     settings = job["settings"]
     return read_part(
@@ -189,8 +198,7 @@ def filtered(
     document, removed = boilerplate.strip(document)
     if not document.text.strip():
         return document, ("boilerplate", "nothing but boilerplate"), removed
-    # Bytes / 4 bounds nothing exactly, but a text of fewer bytes than tokens wanted is too short by any tokenizer.
-    if len(document.text) < 4 * settings["min_tokens"] and counter.count(document.text) < settings["min_tokens"]:
+    if counter.count(document.text) < settings["min_tokens"]:
         return document, ("length", f"shorter than min_tokens = {settings['min_tokens']}"), removed
     allowed = {name.casefold() for name in settings["licences"]}
     if allowed and document.licence.casefold() not in allowed:

@@ -26,14 +26,16 @@ SAMPLE_BYTES = 16_000_000
 ENOUGH, MOST = 2, 10
 """Trial records per capability and length bin, and requests for them at most."""
 TRIAL_SECONDS = 30.0
+PER_PAIR = 4
+"""Records that one form makes of one document in one length bin, about, before it repeats itself."""
 
 
-def estimate(config: BuildConfig, progress: Progress = silent) -> dict[str, Any]:
+def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
     """Documents, tokens, records per capability, and seconds per stage with `config.workers`.
 
     Raises DataError when a source is missing, CheckFailedError when the sample holds no usable document.
     """
-    files, refused = find_files(config.sources, config.max_document_mb)
+    files, refused = find_files(config.sources, config.max_document_mb, out, keep_unpacked=False)
     sample, scale = _sample(files, config.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,7 +95,8 @@ def _try(
     with progress("trial records", len(config.wanted) * len(lengths)) as bar:
         for capability, wanted in config.wanted.items():
             served = sorted(assignment[capability])
-            able = 0
+            pairs = sum(map(len, assignment[capability].values()))
+            expected = 0.0
             for bin in lengths:
                 rng = random.Random(content_key("trial", config.seed, capability, bin.label))
                 made, tries, started = 0, 0, time.perf_counter()
@@ -106,11 +109,11 @@ def _try(
                     made += outcome.record is not None
                     tries += 1
                 share = wanted / len(lengths)
-                able += made > 0
+                expected += min(share, pairs * PER_PAIR * made / max(1, tries))
                 # A form that failed in every trial may yet succeed; it is asked at least as often as it is wanted.
                 needed = share * tries / max(1, made)
                 seconds += (time.perf_counter() - started) / max(1, tries) * needed
                 prompt_tokens += round(share * (bin.lower + bin.upper) / 2) if made else 0
                 bar.advance(1)
-            rows.append({"capability": capability, "wanted": wanted, "expected": wanted if able else 0})
+            rows.append({"capability": capability, "wanted": wanted, "expected": round(expected)})
     return rows, seconds, prompt_tokens

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from golongrl.core import tokens
 from golongrl.core.documents import Document
-from golongrl.core.store import atomic_path, read_jsonl
+from golongrl.core.store import atomic_path, file_sha256, read_jsonl
 from golongrl.pipeline.dataset.encoding import Entry, decode
 from golongrl.pipeline.dataset.excerpt import Measured
 
@@ -76,6 +76,19 @@ def read_index(folder: Path) -> Iterator[Entry]:
     """The entries that `write_index` wrote."""
     for _, row in read_jsonl(folder / INDEX):
         yield Entry(**row)
+
+
+def absolute(tokenizer: str) -> str:
+    """A tokenizer's path as every process finds it, whatever its working folder; a hub id as it is."""
+    path = Path(tokenizer).expanduser()
+    return str(path.resolve()) if path.exists() else tokenizer
+
+
+def tokenizer_digest(tokenizer: str) -> dict[str, str]:
+    """The sha256 of a tokenizer's file, for the inputs that a run folder remembers; nothing for a name."""
+    path = Path(tokenizer).expanduser()
+    path = path / "tokenizer.json" if path.is_dir() else path
+    return {"tokenizer": file_sha256(path)} if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from golongrl import __version__
 from golongrl.core.records import Record
 from golongrl.core.store import atomic_path, content_key, write_json
 from golongrl.core.text import normalise
@@ -27,12 +28,14 @@ from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.library import open_library
+from golongrl.pipeline.dataset.library import absolute, open_library
 from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
 from golongrl.pipeline.dataset.request import Bin, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
 from golongrl.pipeline.dataset.workers import Job, RunAll
 
+BARREN = 24
+"""Requests, and requests per record, after which a cell is given up."""
 RETIRE_AFTER = 2
 """Requests in a row without a record after which a form no longer asks a document in a bin."""
 ROUNDS = 24
@@ -152,6 +155,7 @@ def produce(
                 done = _settle(cell, request, outcomes[request], entries, kept, slots, result)
                 bar.advance(int(done))
             if number % 2:
+                _give_up(cells)
                 _share_out(cells)
         before = len(result.made)
         _use_spares(cells, kept, result)
@@ -173,16 +177,36 @@ def _cells(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment
     `val_share`, as far as they can serve."""
     cells = []
     lengths = bins(config.length_bins)
+    validation = _validation(config, entries, assignment)
+    turn = {True: 0, False: 0}
     for capability, total in config.wanted.items():
         served = assignment[capability]
-        some_held_out = any(entries[number].held_out for number in served)
-        of_side = {True: round(total * config.val_share) if some_held_out else 0}
-        of_side[False] = total - of_side[True]
+        of_side = {True: validation[capability], False: total - validation[capability]}
         for held_out, count in of_side.items():
-            for bin, wanted in zip(lengths, quotas(count, [b.label for b in lengths]).values(), strict=True):
+            # What does not divide evenly goes to the bins in turn, not always to the shortest.
+            share, rest = divmod(count, len(lengths))
+            extra = {(turn[held_out] + n) % len(lengths) for n in range(rest)}
+            turn[held_out] += rest
+            for place, bin in enumerate(lengths):
+                wanted = share + (place in extra)
                 lanes = _lanes(config.seed, entries, served, held_out, capability, bin, wanted)
                 cells.append(_Cell(held_out, capability, bin, wanted, lanes))
     return cells
+
+
+def _validation(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment) -> dict[str, int]:
+    """Validation records per capability: `val_share` of all, split by largest remainder over those that held-out
+    documents can serve."""
+    able = {
+        capability: total * config.val_share
+        for capability, total in config.wanted.items()
+        if any(entries[number].held_out for number in assignment[capability])
+    }
+    counts = {capability: math.floor(able.get(capability, 0)) for capability in config.wanted}
+    left = round(sum(able.values())) - sum(counts.values())
+    for capability in sorted(able, key=lambda c: (counts[c] - able[c], c))[: max(0, left)]:
+        counts[capability] += 1
+    return counts
 
 
 def _lanes(
@@ -325,6 +349,13 @@ def _retire(cell: _Cell, lane: tuple[str, str], number: int) -> None:
             del cell.lanes[lane]
 
 
+def _give_up(cells: Sequence[_Cell]) -> None:
+    """Ask no more in cells where hardly anything came of many requests: a bin that the documents cannot fill."""
+    for cell in cells:
+        if cell.requests >= max(BARREN, 4 * cell.wanted) and cell.made * BARREN < cell.requests:
+            cell.lanes.clear()
+
+
 def _share_out(cells: Sequence[_Cell]) -> None:
     """What cells without anyone left to ask still miss is asked of the capability's other cells, so that capabilities
     stay even; first of the same side."""
@@ -377,12 +408,12 @@ def _job(folder: Path, config: BuildConfig, entries: Sequence[Entry], batch: Ite
     requests = list(batch)
     keys = [request.key(config.seed, entries[request.document].sha256) for request in requests]
     return {
-        "folder": str(folder),
-        "tokenizer": config.tokenizer,
+        "folder": str(folder.resolve()),
+        "tokenizer": absolute(config.tokenizer),
         "seed": config.seed,
         "template_tokens": config.template_tokens,
         "requests": [request.as_job() for request in requests],
-        "key": content_key(*keys),
+        "key": content_key(__version__, *keys),
     }
 
 

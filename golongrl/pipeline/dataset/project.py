@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from golongrl.core.config import PROJECT_FILE
+from golongrl.core.errors import StorageError
 from golongrl.core.store import write_text
 from golongrl.core.tokens import APPROX
 
@@ -45,7 +46,12 @@ def write_project_file(
             f"{PROJECT_FILE} of the working folder stays as it is; "
             f"golongrl train --config {_relative(own)} --algo tmn-reweight{model} starts from this dataset"
         ]
-    write_text(path, text)
+    try:
+        write_text(path, text)
+    except StorageError as error:
+        return [
+            f"{error}; golongrl train --config {_relative(own)} --algo tmn-reweight{model} starts from this dataset"
+        ]
     return [f"wrote {PROJECT_FILE}: golongrl train --algo tmn-reweight{model} starts from it"]
 
 
@@ -59,7 +65,11 @@ def _response(tokenizer: str, longest: int) -> int | None:
     config = Path(_model(tokenizer)) / "config.json"
     if not config.is_file():
         return None
-    context = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+    try:
+        context = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+    except (ValueError, AttributeError):
+        # Training will say what is wrong with the model; a dataset is no worse for it.
+        return None
     if not isinstance(context, int) or longest >= context:
         return None
     return context - longest if context - longest < RECIPE_RESPONSE else None

@@ -1,6 +1,8 @@
 """Files as parts of about equal size, and a part as documents: what one process does when sources are read."""
 
 import importlib
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +14,11 @@ from golongrl.pipeline.dataset.source_file import Part, SourceFile, read_bytes
 
 ROWS = {".jsonl": "rows", ".ndjson": "rows", ".json": "json", ".parquet": "parquet"}
 """Suffix -> reader of files whose rows are documents: they are streamed, and `max_document_mb` holds for a row."""
+DAMAGE = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SyntaxError),
+    *(EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile),
+)
+"""What the packages beneath the readers raise over bytes that are not what they claim to be."""
 HTML = frozenset({".html", ".htm", ".xhtml"})
 
 
@@ -57,6 +64,8 @@ def read_part(part: Part, *, text_column: str | None, max_document_mb: float) ->
             yield Refusal(file.name, f"unreadable: {error.strerror or error}")
         except RecursionError:
             yield Refusal(file.name, "nested too deeply to parse")
+        except DAMAGE as error:
+            yield Refusal(file.name, f"damaged: {type(error).__name__}: {error}; mend it or convert it to text")
 
 
 def _outcomes(part: Part, file: SourceFile, origin: Origin, max_document_mb: float) -> Iterator[Document | Refusal]:

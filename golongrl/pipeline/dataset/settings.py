@@ -86,6 +86,8 @@ class BuildConfig(Config):
     def _counts(cls, value: dict[str, int] | None) -> dict[str, int] | None:
         if value is None:
             return None
+        if len({name.upper() for name in value}) < len(value):
+            raise ValueError("a mix names every capability once")
         if min(value.values(), default=0) < 1:
             raise ValueError("a mix wants at least one record of every capability it names")
         return {name: value[key] for name, key in zip(_capabilities(value), value, strict=True)}
@@ -105,14 +107,16 @@ class BuildConfig(Config):
 def parse_target(text: str) -> dict[str, Any]:
     """`--target` as settings: "500" or a mix such as "T1=500,T4=200"."""
     text = text.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return {"target": int(text)}
     mix: dict[str, int] = {}
     for part in text.split(","):
         name, _, count = part.partition("=")
-        if not count.strip().isdigit():
-            raise UsageError(f"--target {text!r}: write a number of records, or a mix such as T1=500,T4=200")
-        mix[name.strip()] = int(count)
+        if not (count.strip().isascii() and count.strip().isdigit()) or name.strip().upper() in mix:
+            raise UsageError(
+                f"--target {text!r}: write a number of records, or a mix such as T1=500,T4=200, each once"
+            )
+        mix[name.strip().upper()] = int(count)
     return {"mix": mix}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from golongrl.core.errors import DataError
+from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key, file_sha256
 from golongrl.pipeline.dataset import archives, hub, licences
 from golongrl.pipeline.dataset.readers import Refusal, RefusedError
@@ -29,17 +29,20 @@ class _Found:
 
 
 def find_files(
-    sources: Sequence[str], max_document_mb: float, out: Path | None = None
+    sources: Sequence[str], max_document_mb: float, out: Path | None = None, *, keep_unpacked: bool = True
 ) -> tuple[list[SourceFile], list[Refusal]]:
     """Every file that the sources hold, in the order of their names, and what is refused before reading.
 
-    What an earlier build left in `out` or beside it (`NAME.old-N`) is no source. Archives are unpacked beside `out`;
-    `discard_unpacked` deletes that. DataError when a source does not exist or a glob matches nothing.
+    What an earlier build left in `out` or beside it (`NAME.old-N`) is no source. Archives are unpacked beside `out`,
+    where `discard_unpacked` deletes them, or (without `keep_unpacked`) for this process only. DataError when a source
+    does not exist or a glob matches nothing, UsageError when one lies in `out`.
     """
     files: list[SourceFile] = []
     refused: list[Refusal] = []
     known: set[Path] = set()
     for source in sources:
+        if out is not None and Path(source).exists() and Path(source).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"the source {source} lies in --out {out}; choose an output folder outside the sources")
         for item in _expand(source, max_document_mb):
             if isinstance(item, Refusal):
                 refused.append(item)
@@ -48,7 +51,7 @@ def find_files(
             if item.path.name == licences.FILE or real in known or (out is not None and _is_output(real, out)):
                 continue
             known.add(real)
-            for outcome in _look_into(item, max_document_mb, out):
+            for outcome in _look_into(item, max_document_mb, out if keep_unpacked else None):
                 (refused if isinstance(outcome, Refusal) else files).append(outcome)
     return _distinct_names(sorted(files, key=lambda file: (file.name, file.sha256))), refused
 
@@ -123,6 +126,8 @@ def _members(item: _Found, max_document_mb: float, out: Path | None) -> Iterator
             raise RefusedError("too large for a table of licences")
 
     found = list(archives.members(item.path, _unpack_folder(out), accept))
+    if not found:
+        yield Refusal(item.name, "the archive holds no file")
     inside, own = _own_licences(item, found)
     for member in found:
         single = archives.is_one_file(item.name) or not member.name

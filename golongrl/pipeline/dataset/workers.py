@@ -89,7 +89,7 @@ def _on_ray(address: str, workers: int, function: Callable[[Job], Job], jobs: It
     data.DataContext.get_current().enable_progress_bars = False
     name = f"{function.__module__}:{function.__qualname__}"
     results = data.from_items(rows, override_num_blocks=len(rows)).map(
-        _call, fn_kwargs={"function": name}, num_cpus=1, max_retries=2
+        _call, fn_kwargs={"function": name}, num_cpus=1
     )
     for row in results.iter_rows():
         yield json.loads(row["result"])

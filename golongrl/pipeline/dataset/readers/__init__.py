@@ -1,11 +1,7 @@
 """Readers: one per format, each turning a file into documents. To add a format, write a module with
 `read(text, origin)`, or `read_bytes(data, origin)` where the format is no text, and enter its suffixes below."""
 
-import importlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-from golongrl.core.documents import Document
 
 READERS: dict[str, str] = {
     ".txt": "plain",
@@ -17,6 +13,7 @@ READERS: dict[str, str] = {
     ".htm": "html",
     ".xhtml": "html",
     ".tex": "latex",
+    ".latex": "latex",
     ".csv": "delimited",
     ".tsv": "delimited",
     ".xlsx": "xlsx",
@@ -26,6 +23,7 @@ READERS: dict[str, str] = {
     ".parquet": "parquet",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".docm": "docx",
     ".epub": "epub",
 }
 
@@ -51,12 +49,3 @@ class Refusal:
 
     source: str
     reason: str
-
-
-def reader_of(suffix: str) -> Callable[[str, Origin], Iterator[Document | Refusal]]:
-    """The reader of a suffix; RefusedError lists the formats there are."""
-    module = READERS.get(suffix.lower())
-    if module is None:
-        known = ", ".join(sorted(READERS))
-        raise RefusedError(f"unknown suffix {suffix or '(none)'}; formats read here: {known}")
-    return importlib.import_module(f"golongrl.pipeline.dataset.readers.{module}").read
