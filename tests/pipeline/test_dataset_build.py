@@ -168,13 +168,24 @@ def test_workers_and_interruptions_change_no_byte_and_the_seed_does(corpus, buil
 
 
 def test_a_ray_cluster_of_several_processes_gives_the_same_bytes(corpus, built, work):
-    (work / "script.py").write_text(SCRIPT)
-    config = settings(corpus, workers=2, ray_address="local")
+    (work / "script.py").write_text(ELSEWHERE + SCRIPT)
+    config = settings(corpus, workers=2, ray_address="auto")
     environment = {**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     subprocess.run([sys.executable, "script.py", config.model_dump_json()], cwd=work, env=environment, check=True)
     assert digests(work / "data") == digests(built.out)
 
 
+ELSEWHERE = (
+    "import os, shlex, sys\n"
+    "if __name__ == '__main__':\n"
+    "    import ray\n"
+    "    os.mkdir('elsewhere')\n"
+    "    os.chdir('elsewhere')\n"
+    "    environment = {'py_executable': shlex.quote(sys.executable)}\n"
+    "    ray.init(address='local', num_cpus=2, include_dashboard=False, runtime_env=environment)\n"
+    "    os.chdir('..')\n"
+)
+"""A cluster whose processes have another working folder than the build."""
 SCRIPT = (
     "import sys\n"
     "from pathlib import Path\n"

@@ -99,7 +99,8 @@ class _Room:
         self.question_first = rng.random() < 0.5
         lowest = min(int(1.05 * max(request.bin.lower + 1, 0.6 * limit)), limit)
         self.size = rng.randint(lowest, max(int(0.98 * limit), lowest))
-        self.share = 1.0 if rng.random() < WHOLE else rng.uniform(0.25, 0.7)
+        # A form that starts at a certain place wants to see the whole of what begins there.
+        self.share = 1.0 if form.starts or rng.random() < WHOLE else rng.uniform(0.25, 0.7)
         self.overhead = base_tokens(library.tokenizer, self.task("", ""))
         if form.scope == "context":
             self.overhead += min(QUESTION_TOKENS, int(QUESTION_SHARE * self.size))

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ Job = dict[str, Any]
 """A job and its result are plain JSON types, so that they travel to any process."""
 RunAll = Callable[[Callable[[Job], Job], Iterable[Job]], Iterator[Job]]
 """Results of a function, importable by name, over the jobs, in the order in which they are finished."""
+KNOCK_SECONDS = 3.0
 AHEAD = 3
 """Jobs handed out per process, beyond which the driver waits for results."""
 
@@ -80,8 +82,9 @@ def _on_ray(address: str, workers: int, function: Callable[[Job], Job], jobs: It
             # Ray puts the interpreter into a shell command as it is, which breaks where its path has a space.
             options["runtime_env"] = {"py_executable": shlex.quote(sys.executable)}
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, include_dashboard=False, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"cannot join the Ray cluster at {address!r} ({error}); start one with `ray start --head`, or use "
                 "--workers N on this machine"
@@ -93,6 +96,13 @@ def _on_ray(address: str, workers: int, function: Callable[[Job], Job], jobs: It
     )
     for row in results.iter_rows():
         yield json.loads(row["result"])
+
+
+def _knock(address: str) -> None:
+    """OSError when nobody listens at HOST:PORT; Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "://" not in address:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _call(row: dict[str, str], function: str) -> dict[str, str]:
