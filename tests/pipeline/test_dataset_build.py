@@ -26,6 +26,7 @@ from golongrl.pipeline.dataset.settings import BuildConfig, parse_target
 from golongrl.rewards import gold_response, score_response
 
 ANIMALS = ["ant", "bear", "crane", "dove", "eagle", "falcon", "goose", "heron", "ibis", "jackal", "koala", "llama"]
+EXAMPLE = Path(__file__).parents[2] / "examples" / "build.toml"
 PLACES = ["harbour", "orchard", "quarry", "meadow", "tunnel", "bridge", "chapel", "market", "stable", "tower"]
 
 
@@ -388,6 +389,14 @@ def test_train_and_verify_read_the_dataset_as_it_is(built, tmp_path):
     gate(train, seed=0)
     loaded = datasets.load_dataset(str(built.out), cache_dir=str(tmp_path))
     assert {name: split.num_rows for name, split in loaded.items()} == splits
+
+
+def test_the_example_is_a_build():
+    table, where = configuration.command_table("build-dataset", EXAMPLE)
+    out = table.pop("out")
+    config = configuration.build(BuildConfig, table, where=where)
+    assert out == "dataset"
+    assert sum(config.wanted.values()) == 2000
 
 
 @pytest.mark.parametrize(

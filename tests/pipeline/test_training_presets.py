@@ -11,7 +11,8 @@ from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
 from golongrl.pipeline.training.resolve import PRESETS, preset, resolve
 from golongrl.pipeline.training.smoke import smoke_records
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
+FILES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
+EXAMPLES = [path for path in FILES if "[train]" in path.read_text(encoding="utf-8")]
 GIVEN = {"model": "some/model", "data": "train.parquet"}
 
 
