@@ -146,9 +146,9 @@ def test_an_unresolved_question_is_a_fault():
     assert "does not resolve" in checked(candidate(TARGET, solve=nowhere), TARGET)[0]
 
 
-def ask(kept, question, answer, metric="em", document=0, evidence=None):
+def ask(kept, question, answer, metric="em", document=0, evidence=None, guesses=None):
     key, signature = question_key("T1", question, False), question_signature(question, "en")
-    return kept.refuse("T1", metric, key, answer, "form", document, evidence or question, signature)
+    return kept.refuse("T1", metric, key, answer, "form", document, evidence or question, guesses or {}, signature)
 
 
 def test_nothing_is_asked_twice_and_no_short_answer_too_often():
@@ -196,3 +196,12 @@ def test_almost_the_same_question_about_the_same_document_is_refused():
     assert ask(kept, words + " more", "y") == "almost the same was asked before"
     assert ask(kept, words + " more", "z", document=1) is None
     assert ask(kept, words.replace("5", "9"), "u") is None
+
+
+def test_no_way_of_guessing_may_pay():
+    kept = Kept({"T1": 2}, {"T1": 99})
+    found = [ask(kept, f"Question {name}?", name, "choice", guesses={"longest": True}) for name in "abcdefg"]
+    # Each right guess gains 0.75; three is the limit.
+    assert found[:4] == [None] * 4
+    assert found[4:] == ["one way of guessing would find too many right options"] * 3
+    assert ask(kept, "Another question?", "h", "choice", guesses={"longest": False}) is None

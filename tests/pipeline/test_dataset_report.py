@@ -63,7 +63,7 @@ def test_figures_and_tables_tell_the_facts(tmp_path):
     assert captions[:2] == ["Records per capability", "Records per length bin (prompts up to that many tokens)"]
     figure = soup.find("figcaption", string="Records per length bin (prompts up to that many tokens)").parent
     assert [text.get_text() for text in figure.find_all("text")] == ["1k", "7", "4k", "0"]
-    assert len(soup.find("figcaption", string="Records by the mean place of their evidence").parent("rect")) == 10
+    assert len(soup.find("figcaption", string="Pieces of evidence by their place in the prompt").parent("rect")) == 10
     rows = [[cell.get_text() for cell in row(["th", "td"])] for row in soup("tr")]
     assert ["rejected by a check", "1"] in rows
     assert ["<b>nothing</b>.txt", "empty file"] in rows

@@ -162,6 +162,17 @@ def _first(ranked: Sequence[tuple[Answer, int]], out: Collection[Answer]) -> Ans
     return answer if count > 1 else None
 
 
+def guesses(record: Record) -> dict[str, bool]:
+    """Of a choice: strategy -> whether it picks the right option from the question alone. Strategies without an answer
+    are left out; empty for other questions."""
+    question = listed(record) if record.metric == "choice" else None
+    if question is None:
+        return {}
+    gold = tuple(golds(record))
+    given = _strategies(record, question, 1)
+    return {name: answer == gold for name, answer in given.items() if answer is not None}
+
+
 def _strategies(record: Record, question: Listed | None, size: int) -> dict[str, Answer | None]:
     """What each strategy answers, cut to the gold's number of items; None where it has no answer."""
     if question is None:

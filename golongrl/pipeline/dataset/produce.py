@@ -23,6 +23,7 @@ from golongrl.core.store import atomic_path, content_key, write_json
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
+from golongrl.pipeline.dataset.closed_book import guesses
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
@@ -63,6 +64,8 @@ class Made:
     answer: str
     evidence: str
     """Digest of the evidence spans."""
+    guesses: dict[str, bool]
+    """Whether strategies without the documents find the right option."""
     metric: str
 
 
@@ -318,6 +321,7 @@ def _refuse(cell: _Cell, made: Made, kept: Kept, capped: bool = True) -> str | N
         request.form,
         request.document,
         made.evidence,
+        made.guesses,
         signature,
         capped,
     )
@@ -454,6 +458,7 @@ def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
         ).decode(),
         "answer": normalise(record.gold.golden_label or "\n".join(sorted(record.gold.doc_ids))),
         "evidence": content_key(sorted((e["doc"], e["start"], e["end"]) for e in info["evidence"])),
+        "guesses": guesses(record),
         "metric": record.metric,
     }
 

@@ -21,6 +21,8 @@ LEAK = {"en": 13, "zh": 20}
 """Length, in words or characters, of a fragment of a withheld text that must not stand in the context."""
 WHOLE_ANSWER = {"en": 5, "zh": 12}
 """Shortest text, in words or characters, that may stand in the context only where the evidence is."""
+CHANCE = 0.25
+"""Share of the right options that guessing finds: questions have four."""
 CROWDED = "its document already carries many records of the capability"
 """Why a record waits until it is known that other documents do not give enough."""
 LISTS = ("f1", "subem", "ndcg")
@@ -171,11 +173,14 @@ class Kept:
     def __init__(self, limits: Mapping[str, int], most: Mapping[str, int]):
         """`limits` and `most`: per capability, records with one short answer, and records about one document."""
         self._limits, self._most = limits, most
+        # Answers may take a fiftieth of the records (`limits`), a way of guessing three hundredths above chance.
+        self._gain_limits = {capability: max(2.0, 1.5 * limit) for capability, limit in limits.items()}
         self._questions: set[str] = set()
         self._signatures: defaultdict[Hashable, list[near_duplicates.Signatures]] = defaultdict(list)
         self._evidence: defaultdict[Hashable, set[str]] = defaultdict(set)
         self._answers: Counter[tuple[str, str]] = Counter()
         self._documents: Counter[tuple[str, int]] = Counter()
+        self._gains: defaultdict[str, float] = defaultdict(float)
 
     def refuse(
         self,
@@ -186,6 +191,7 @@ class Kept:
         form: str,
         document: int,
         evidence: str,
+        guesses: Mapping[str, bool],
         signature: near_duplicates.Signatures,
         capped: bool = True,
     ) -> str | None:
@@ -202,11 +208,16 @@ class Kept:
         often = self.SUMMARIES if metric == "rouge_l" else self._limits[capability]
         if (guessable or metric == "rouge_l") and self._answers[capability, answer] >= often:
             return "its answer is already that of many records"
+        paying = [name for name, right in guesses.items() if right]
+        if any(self._gains[name] + 1 - CHANCE > self._gain_limits[capability] for name in paying):
+            return "one way of guessing would find too many right options"
         if capped and self._documents[capability, document] >= self._most[capability]:
             return CROWDED
         self._questions.add(question)
         alike.append(signature)
         self._evidence[about].add(evidence)
+        for name, right in guesses.items():
+            self._gains[name] += right - CHANCE
         self._answers[capability, answer] += 1
         self._documents[capability, document] += 1
         return None
