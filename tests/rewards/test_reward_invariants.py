@@ -94,6 +94,7 @@ def test_thinking_in_front_changes_nothing(record, response, thinking):
 
 @given(ANY_RECORD)
 def test_gold_inside_thinking_earns_nothing(record):
+    assume(score_response(record, "x").reason != "malformed_gold")
     response = gold_response(record)
     for attack in (f"<think>{response}</think>", f"<think>{response}", f"<think></think><think>{response}"):
         assert not score_response(record, attack).value

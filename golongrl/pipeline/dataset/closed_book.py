@@ -163,8 +163,10 @@ def _first(ranked: Sequence[tuple[Answer, int]], out: Collection[Answer]) -> Ans
 
 
 def guesses(record: Record) -> dict[str, bool]:
-    """Of a choice: strategy -> whether it picks the right option from the question alone. Strategies without an answer
-    are left out; empty for other questions."""
+    """Of a choice: strategy -> whether it picks the right option from the question alone.
+
+    Strategies without an answer are left out; other questions have none.
+    """
     question = listed(record) if record.metric == "choice" else None
     if question is None:
         return {}
