@@ -52,7 +52,7 @@ def test_builds_says_what_it_did_and_returns_at_once_the_second_time(work):
     (refusal,) = printed["collect"]["refusals"]
     assert refusal["source"] == "note.xyz"
     assert refusal["reason"].startswith("unknown suffix .xyz; formats read here: .csv, .docm, .docx, .epub,")
-    assert "12 training and 0 validation records in out" in first.stderr
+    assert "11 training and 1 validation records in out" in first.stderr
     assert (work / "golongrl.toml").exists()
     second = run(*arguments, cwd=work)
     assert second.returncode == 0

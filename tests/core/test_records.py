@@ -177,8 +177,9 @@ def test_parquet_gives_back_every_field(tmp_path):
         **{"doc_sha256": ["00"], "doc_source": ["x.txt"], "licence": ["CC0"], "generator": "rules"},
         **{"evidence": [{"doc": "00", "start": 1, "end": 5}], "verifier_votes": [1.0, 0.0], "pass_rate": 0.5},
         **{"evidence_in_prompt": [{"start": 3, "end": 7}], "evidence_depth": 0.25, "question_position": "after"},
-        **{"document_kind": "prose", "template": "key/1", "listed": ["a"], "length_bin": "4k", "slot": 7, "seed": "f0"},
+        **{"document_kind": "prose", "template": "key/1", "listed": ["a"], "length_bin": "4k", "slot": 7},
         **{
+            "seed": "f0",
             "difficulty": "easy",
             "pipeline_version": "1",
             "strict_prefix": "x7Qa",
