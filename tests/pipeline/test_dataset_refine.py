@@ -1,5 +1,6 @@
 """What a record must pass: evidence in the prompt, one answer, no leak, no repetition."""
 
+import base64
 import dataclasses
 import random
 
@@ -13,7 +14,7 @@ from golongrl.pipeline.dataset.context import Task, finish
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.near_duplicates import question_signature
 from golongrl.pipeline.dataset.refine import Kept, _loses, depth, fault, in_prompt, question_key
-from golongrl.pipeline.dataset.request import bins
+from golongrl.pipeline.dataset.request import Made, Request, bins
 from golongrl.rewards.variants import VARIANTS
 
 FACT = "The keeper of the old lighthouse is called Marten Voss"
@@ -147,8 +148,20 @@ def test_an_unresolved_question_is_a_fault():
 
 
 def ask(kept, question, answer, metric="em", document=0, evidence=None, guesses=None):
-    key, signature = question_key("T1", question, False), question_signature(question, "en")
-    return kept.refuse("T1", metric, key, answer, "form", document, evidence or question, guesses or {}, signature)
+    signature = base64.b85encode(question_signature(question, "en").tobytes()).decode()
+    made = Made(
+        request=Request(document, "form", bins((4096,))[0], held_out=False, slot=0, attempt=0),
+        shard="",
+        offset=0,
+        size=0,
+        question=question_key("T1", question, False),
+        signature=signature,
+        answer=answer,
+        evidence=evidence or question,
+        guesses=guesses or {},
+        metric=metric,
+    )
+    return kept.refuse("T1", made)
 
 
 def test_nothing_is_asked_twice_and_no_short_answer_too_often():

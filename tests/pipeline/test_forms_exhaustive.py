@@ -1,60 +1,16 @@
 """Exhaustive retrieval: all items that meet a condition, none that does not, and nothing doubtful."""
 
+import functools
 import random
 
 import pytest
+import scenes
+from scenes import every, excerpt, only, shown
 
-from golongrl.core.documents import DocumentBuilder
-from golongrl.core.records import parse_record
-from golongrl.core.text import normalise
-from golongrl.pipeline.dataset import view
 from golongrl.pipeline.dataset.construct import exhaustive
-from golongrl.pipeline.dataset.construct.form import Candidate, Scene, Unfit
-from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.rewards import gold_response, score_response
+from golongrl.pipeline.dataset.construct.form import Scene, Unfit
 
-
-def excerpt(fill, title="Zoo handbook"):
-    builder = DocumentBuilder()
-    fill(builder)
-    document = builder.build(source=title, title=title)
-    return Excerpt(document, document.blocks)
-
-
-def shown(*excerpts):
-    marks = ("【文档{}】", "[Document {}] ")
-    return view.read(
-        "\n\n".join(
-            f"{marks[e.language == 'en'].format(n)}{e.document.title}\n{e.text}" for n, e in enumerate(excerpts, 1)
-        )
-    )
-
-
-def every(construct, *excerpts, tries=40):
-    scenes = [Scene(tuple(excerpts), slot, random.Random(slot)) for slot in range(tries)]
-    return [c for c in map(construct, scenes) if isinstance(c, Candidate)]
-
-
-def check(candidate, *excerpts):
-    """Brute force finds the gold, the gold scores 1.0, the evidence holds the proof, quotations stand once."""
-    assert sorted(map(normalise, candidate.solve(shown(*excerpts)))) == sorted(map(normalise, candidate.gold))
-    record = {
-        "data_source": "x",
-        "prompt": [{"role": "user", "content": "x"}],
-        "ability": "x",
-        "reward_model": {"style": "rule", "ground_truth": {"golden_label": "", "doc_ids": list(candidate.gold)}},
-        "extra_info": {"metric": "f1", "reward_mode": "f1"},
-    }
-    parsed = parse_record(record)
-    assert score_response(parsed, gold_response(parsed)).value == 1.0
-    texts = [excerpts[place.excerpt].document.slice(place.span) for place in candidate.evidence]
-    assert all(any(normalise(p) in normalise(t) for t in texts) for p in candidate.proof or candidate.gold)
-    flat = "\n".join(e.flat for e in excerpts)
-    assert all(flat.count(normalise(text)) == 1 for text in candidate.once)
-
-
-def only(construct, scene_excerpt):
-    return construct(Scene((scene_excerpt,), 0, random.Random(0)))
+check = functools.partial(scenes.check, "f1")
 
 
 def animals(builder):

@@ -1,72 +1,20 @@
 """Sequence ordering: the document's order, or that of dates, and nothing that gives it away."""
 
+import functools
 import random
 import re
 
 import pytest
+import scenes
 from hypothesis import given
 from hypothesis import strategies as st
+from scenes import every, excerpt, only, shown
 
-from golongrl.core.documents import DocumentBuilder
-from golongrl.core.records import parse_record
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset import view
 from golongrl.pipeline.dataset.construct import dated, ordering
-from golongrl.pipeline.dataset.construct.form import Candidate, Scene, Unfit
-from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.rewards import gold_response, score_response
+from golongrl.pipeline.dataset.construct.form import Unfit
 
-METRIC = "pairwise"
-
-
-def excerpt(fill, title="Zoo handbook"):
-    builder = DocumentBuilder()
-    fill(builder)
-    document = builder.build(source=title, title=title)
-    return Excerpt(document, document.blocks)
-
-
-def shown(*excerpts):
-    marks = ("【文档{}】", "[Document {}] ")
-    return view.read(
-        "\n\n".join(
-            f"{marks[e.language == 'en'].format(n)}{e.document.title}\n{e.text}" for n, e in enumerate(excerpts, 1)
-        )
-    )
-
-
-def every(construct, *excerpts, tries=40):
-    scenes = [Scene(tuple(excerpts), slot, random.Random(slot)) for slot in range(tries)]
-    return [c for c in map(construct, scenes) if isinstance(c, Candidate)]
-
-
-def only(construct, *excerpts):
-    return construct(Scene(tuple(excerpts), 0, random.Random(0)))
-
-
-def score(candidate, response=None):
-    record = parse_record(
-        {
-            "data_source": "x",
-            "prompt": [{"role": "user", "content": "x"}],
-            "ability": "x",
-            "reward_model": {"style": "rule", "ground_truth": {"golden_label": "", "doc_ids": list(candidate.gold)}},
-            "extra_info": {"metric": METRIC, "reward_mode": METRIC},
-        }
-    )
-    return score_response(record, gold_response(record) if response is None else response).value
-
-
-def check(candidate, *excerpts):
-    """Brute force finds the gold, the gold scores 1.0, the evidence holds the proof, quotations stand once."""
-    found, gold = list(candidate.solve(shown(*excerpts))), list(candidate.gold)
-    assert found == gold if METRIC in ("ndcg", "pairwise") else sorted(found) == sorted(gold)
-    assert score(candidate) == 1.0
-    texts = [excerpts[place.excerpt].document.slice(place.span) for place in candidate.evidence]
-    assert all(any(normalise(p) in normalise(t) for t in texts) for p in candidate.proof or candidate.gold)
-    flat = "\n".join(e.flat for e in excerpts)
-    assert all(flat.count(normalise(text)) == 1 for text in candidate.once)
-
+check = functools.partial(scenes.check, "pairwise")
 
 NAMES = ["Kennels", "Visitors", "Feeding the birds", "Lost things", "Aquarium", "Office hours", "Gates"]
 

@@ -224,4 +224,7 @@ def nothing_usable(collection: Collection) -> str:
     """The message when no document is left."""
     examples = [f"{refusal.source}: {refusal.reason}" for refusal in collection.refused[:5]]
     examples += [f"{source}: {why}" for source, _, why in collection.dropped[: 5 - len(examples)]]
-    return f"no usable document ({funnel(collection)}): " + ("; ".join(examples) or "the sources hold no file")
+    return (
+        f"no usable document ({funnel(collection)}): {'; '.join(examples) or 'the sources hold no file'}. Pass other "
+        "sources (docs/dataset.md lists the formats), or loosen what dropped them with --set"
+    )

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from golongrl import __version__
 from golongrl.core.records import Record
 from golongrl.core.store import atomic_path, content_key, write_json
@@ -31,7 +29,7 @@ from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import absolute, open_library
 from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
-from golongrl.pipeline.dataset.request import Bin, Request, bins
+from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
 from golongrl.pipeline.dataset.workers import Job, RunAll
 
@@ -48,25 +46,6 @@ DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
 """Largest share of a capability's records that are about one document, which is never fewer than so many."""
 JOB_TOKENS = 600_000
 """Prompt tokens, at most, of the requests that make one job."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A record on disk, and what the driver must know of it."""
-
-    request: Request
-    shard: str
-    offset: int
-    size: int
-    question: str
-    signature: str
-    """The question's MinHash signature, base 85."""
-    answer: str
-    evidence: str
-    """Digest of the evidence spans."""
-    guesses: dict[str, bool]
-    """Whether strategies without the documents find the right option."""
-    metric: str
 
 
 @dataclass
@@ -284,7 +263,7 @@ def _settle(
     refusal = None
     if found is not None and cell.kept < cell.wanted:
         made = Made(**{**found, "request": request})
-        refusal = _refuse(cell, made, kept)
+        refusal = kept.refuse(cell.capability, made)
         if refusal is None:
             result.made.append(made)
             cell.kept += 1
@@ -310,23 +289,6 @@ def _reject(tally: Tally, request: Request, source: str, refusal: str) -> None:
     tally.rejects[source, request.form, request.bin.label, refusal] += 1
 
 
-def _refuse(cell: _Cell, made: Made, kept: Kept, capped: bool = True) -> str | None:
-    request = made.request
-    signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
-    return kept.refuse(
-        cell.capability,
-        made.metric,
-        made.question,
-        made.answer,
-        request.form,
-        request.document,
-        made.evidence,
-        made.guesses,
-        signature,
-        capped,
-    )
-
-
 def _use_spares(cells: Sequence[_Cell], kept: Kept, result: Produced) -> None:
     """What is missing after all is taken from records about documents that already carry many: the cell's own first,
     then those of the capability's other bins."""
@@ -337,7 +299,7 @@ def _use_spares(cells: Sequence[_Cell], kept: Kept, result: Produced) -> None:
         for source in (cell, *alike):
             while cell.kept < cell.wanted and source.spare:
                 made = source.spare.pop(0)
-                if _refuse(cell, made, kept, capped=False) is None:
+                if kept.refuse(cell.capability, made, capped=False) is None:
                     result.made.append(made)
                     cell.kept += 1
 

@@ -1,10 +1,13 @@
 """What a record must pass: its gold scores 1.0, its evidence stands in the prompt word for word, its answer is found
 again by brute force, and no fragment of it stands anywhere else."""
 
+import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from golongrl.core.documents import Document, Span
 from golongrl.core.records import Record
@@ -13,6 +16,7 @@ from golongrl.pipeline.dataset import near_duplicates, view
 from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
+from golongrl.pipeline.dataset.request import Made
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.variants import VARIANTS, Variant
 
@@ -182,44 +186,34 @@ class Kept:
         self._documents: Counter[tuple[str, int]] = Counter()
         self._gains: defaultdict[str, float] = defaultdict(float)
 
-    def refuse(
-        self,
-        capability: str,
-        metric: str,
-        question: str,
-        answer: str,
-        form: str,
-        document: int,
-        evidence: str,
-        guesses: Mapping[str, bool],
-        signature: near_duplicates.Signatures,
-        capped: bool = True,
-    ) -> str | None:
+    def refuse(self, capability: str, made: Made, *, capped: bool = True) -> str | None:
         """Why a record may not join those kept, or None and it counts as kept. `capped`: CROWDED is a reason."""
-        about = (form, document)
-        if question in self._questions:
+        request, answer = made.request, made.answer
+        about = (request.form, request.document)
+        if made.question in self._questions:
             return "asked before"
+        signature = np.frombuffer(base64.b85decode(made.signature), dtype=np.uint32)
         alike = self._signatures[about]
         if any(near_duplicates.similarity(signature, other) >= self.COPY for other in alike):
             return "almost the same was asked before"
-        if evidence in self._evidence[about]:
+        if made.evidence in self._evidence[about]:
             return "the same evidence was asked for before"
-        guessable = metric in LISTS or (metric in ("em", "math") and len(answer) <= self.SHORT)
-        often = self.SUMMARIES if metric == "rouge_l" else self._limits[capability]
-        if (guessable or metric == "rouge_l") and self._answers[capability, answer] >= often:
+        guessable = made.metric in LISTS or (made.metric in ("em", "math") and len(answer) <= self.SHORT)
+        often = self.SUMMARIES if made.metric == "rouge_l" else self._limits[capability]
+        if (guessable or made.metric == "rouge_l") and self._answers[capability, answer] >= often:
             return "its answer is already that of many records"
-        paying = [name for name, right in guesses.items() if right]
+        paying = [name for name, right in made.guesses.items() if right]
         if any(self._gains[name] + 1 - CHANCE > self._gain_limits[capability] for name in paying):
             return "one way of guessing would find too many right options"
-        if capped and self._documents[capability, document] >= self._most[capability]:
+        if capped and self._documents[capability, request.document] >= self._most[capability]:
             return CROWDED
-        self._questions.add(question)
+        self._questions.add(made.question)
         alike.append(signature)
-        self._evidence[about].add(evidence)
-        for name, right in guesses.items():
+        self._evidence[about].add(made.evidence)
+        for name, right in made.guesses.items():
             self._gains[name] += right - CHANCE
         self._answers[capability, answer] += 1
-        self._documents[capability, document] += 1
+        self._documents[capability, request.document] += 1
         return None
 
 

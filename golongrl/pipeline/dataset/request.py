@@ -1,4 +1,4 @@
-"""What the driver asks a worker to build: one record of one document."""
+"""What the driver asks a worker to build, one record of one document, and what it hears of a record that was made."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,3 +45,22 @@ class Request:
     def key(self, seed: int, sha256: str) -> str:
         """Content key: equal requests of equal documents give equal records."""
         return content_key(seed, sha256, self.form, self.bin.label, self.held_out, self.slot, self.attempt)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A record on disk, and what the driver must know of it."""
+
+    request: Request
+    shard: str
+    offset: int
+    size: int
+    question: str
+    signature: str
+    """The question's MinHash signature, base 85."""
+    answer: str
+    evidence: str
+    """Digest of the evidence spans."""
+    guesses: dict[str, bool]
+    """Whether strategies without the documents find the right option."""
+    metric: str
