@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -291,6 +292,14 @@ def test_no_usable_document_is_a_failed_check_that_shows_the_funnel(work):
     with pytest.raises(CheckFailedError, match=r"1 files found, 1 files and rows refused, 0 documents read.*binary"):
         build(settings(work / "empty"), work / "more")
     assert [row["source"] for _, row in read_jsonl(work / "more" / "rejects.jsonl")] == ["a.txt"]
+
+
+def test_a_failed_build_leaves_nothing_unpacked(work):
+    with zipfile.ZipFile(work / "docs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("short.txt", "Too short.")
+    with pytest.raises(CheckFailedError, match=r"1 dropped by length.*Pass other sources"):
+        build(settings(work / "docs.zip"), work / "data")
+    assert not list(work.glob(".*.unpacked"))
 
 
 def test_an_out_folder_inside_the_sources_is_not_read(work):

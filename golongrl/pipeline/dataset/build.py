@@ -69,7 +69,12 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
         discard_unpacked(out)
         return BuildReport(out, facts, resumed=True, already_finished=True)
     with only_writer(run.folder, "build-dataset"), open_workers(config.workers, config.ray_address) as run_all:
-        facts, notes = _build(config, run, files, refused, run_all, progress)
+        try:
+            facts, notes = _build(config, run, files, refused, run_all, progress)
+        except CheckFailedError:
+            # Running it again would come to the same; an interrupted build still needs what was unpacked.
+            discard_unpacked(out)
+            raise
         run.finish(records=facts["records"]["splits"])
         shutil.rmtree(run.path(WORK), ignore_errors=True)
         discard_unpacked(out)
@@ -272,7 +277,9 @@ def _project_files(config: BuildConfig, run: Run, has_val: bool, records: int) -
     """golongrl.toml in the dataset's folder, and in the working folder if there is none."""
     notes = []
     if config.val_share and not has_val:
-        notes.append("no validation records: there are too few documents or records to hold some out")
+        notes.append(
+            "no validation records: too few documents or records; a larger --target or --val-share may give some"
+        )
     val = run.path("val.parquet") if has_val else None
     notes += write_project_file(
         run.folder, run.path("train.parquet"), val, config.tokenizer, records=records, longest=max(config.length_bins)
