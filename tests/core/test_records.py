@@ -177,6 +177,8 @@ def test_parquet_gives_back_every_field(tmp_path):
         **{"doc_sha256": ["00"], "doc_source": ["x.txt"], "licence": ["CC0"], "generator": "rules"},
         **{"evidence": [{"doc": "00", "start": 1, "end": 5}], "verifier_votes": [1.0, 0.0], "pass_rate": 0.5},
         **{"evidence_in_prompt": [{"start": 3, "end": 7}], "evidence_depth": 0.25, "question_position": "after"},
+        **{"item_source": "set.json#3", "verifiers": ["m"], "closed_book": [0.0], "without_evidence": [0.0]},
+        **{"evidence_only": [1.0], "pass_interval": [0.2, 0.8], "rollouts": [1.0, 0.0], "calibrated_by": "m"},
         **{"document_kind": "prose", "template": "key/1", "listed": ["a"], "length_bin": "4k", "slot": 7},
         **{
             "seed": "f0",
