@@ -40,8 +40,8 @@ AGREEMENT = {
     "KL divergence of trainer from rollout (k3)": "rollout_corr/k3_kl",
 }
 MEMORY = {
-    "trainer, allocated": "perf/max_memory_allocated_gb",
-    "trainer, reserved": "perf/max_memory_reserved_gb",
+    "trainer, allocated": "actor/perf/max_memory_allocated_gb",
+    "trainer, reserved": "actor/perf/max_memory_reserved_gb",
 }
 POLL_SECONDS = 0.2
 

@@ -32,9 +32,9 @@ def test_rollouts_and_trainer_agree_on_a_gpu(benchmark, tmp_path):
         assert step.metrics["training/rollout_probs_diff_mean"] < 1e-2
         assert step.metrics["training/rollout_actor_probs_pearson_corr"] > 0.99
         assert abs(step.metrics["rollout_corr/k3_kl"]) < 1e-2
-        assert step.metrics["perf/max_memory_allocated_gb"] > 0
+        assert step.metrics["actor/perf/max_memory_allocated_gb"] > 0
     # The rollout server is a process of its own on the same card.
-    assert measured.card_gib > measured.steps[-1].metrics["perf/max_memory_reserved_gb"]
+    assert measured.card_gib > measured.steps[-1].metrics["actor/perf/max_memory_reserved_gb"]
     table = benchmark.table(config, measured)
     assert torch.cuda.get_device_name(0) in table
     assert "peak memory, whole card, GiB" in table
