@@ -1,4 +1,4 @@
-"""`golongrl build-dataset`: documents in, records with proven answers out."""
+"""`golongrl build-dataset`: documents and question sets in, records with proven answers out."""
 
 from typing import Annotated, Any
 
@@ -14,8 +14,41 @@ def build_dataset(
     ] = None,
     out: Out = None,
     config: ConfigFile = None,
+    qa: Annotated[
+        list[str] | None,
+        typer.Option("--qa", help="Existing question sets (SQuAD, HotpotQA, TAT-QA ... rows), named like sources."),
+    ] = None,
     generator: Annotated[
-        str | None, typer.Option("--generator", help="How questions are made: rules (no model is needed).")
+        str | None,
+        typer.Option(
+            "--generator", help="How questions are made: rules (no model is needed), llm, both, or none (--qa alone)."
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="OpenAI-compatible endpoint of the generator, up to /v1.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The generator: the name that --base-url serves, or a folder.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Serve the --model folder here: transformers, vllm or sglang.")
+    ] = None,
+    server_python: Annotated[
+        str | None, typer.Option("--server-python", help="Interpreter that has the engine; default: this one.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", help="Stop before the models' calls cost more than this.")
+    ] = None,
+    decontaminate: Annotated[
+        list[str] | None,
+        typer.Option("--decontaminate", help="Benchmark name or file of benchmark rows to keep out of the data."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="An earlier version of the dataset: its records stay if they pass.")
+    ] = None,
+    diagnose: Annotated[
+        str | None,
+        typer.Option("--diagnose", help="Scored eval or training run; its weak spots set the mix of this build."),
     ] = None,
     capabilities: Annotated[
         str | None, typer.Option("--capabilities", help="Such as T1,T2,T8; default: all nine.")
@@ -42,7 +75,8 @@ def build_dataset(
     resume: Fresh = True,
     json_: Json = False,
 ) -> None:
-    """Build a dataset of long-context tasks with verifiable answers from documents, by rules, without any model."""
+    """Build a dataset of long-context tasks with verifiable answers: by rules from documents, from existing question
+    sets, and by a model whose questions other models verify."""
     from pathlib import Path
 
     from golongrl.cli import console
@@ -50,7 +84,7 @@ def build_dataset(
     from golongrl.core.config import command_table, parse_set
     from golongrl.pipeline.dataset.build import build
     from golongrl.pipeline.dataset.estimate import estimate
-    from golongrl.pipeline.dataset.settings import BuildConfig, parse_target
+    from golongrl.pipeline.dataset.settings import BuildConfig, generator_table, parse_target
 
     table, where = command_table("build-dataset", config)
     folder = Path(out or table.pop("out", None) or "dataset")
@@ -60,7 +94,15 @@ def build_dataset(
         table = {key: value for key, value in table.items() if key not in ("target", "mix")}
     flags = {
         "sources": sources or None,
+        "qa": qa or None,
         "generator": generator,
+        "engine": engine,
+        "server_python": server_python,
+        "max_cost": max_cost,
+        "base": base,
+        "diagnose": diagnose,
+        "decontaminate.against": decontaminate or None,
+        **generator_table(base_url, model, engine),
         "capabilities": capabilities,
         "length_bins": length_bins,
         "tokenizer": tokenizer,

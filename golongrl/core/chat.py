@@ -94,6 +94,7 @@ class Endpoint:
     `identity` names the model in content keys (default: `model`), so that a model folder can be known by its content
     instead of its path. `token_budget` bounds the sum of prompt and output tokens in flight; None leaves only
     `max_requests`. `alive` is asked after failures and about once a second; it raises when waiting is pointless.
+    `api_key_env` is the environment variable that holds the key.
     """
 
     base_url: str
@@ -105,6 +106,7 @@ class Endpoint:
     retries: int = 5
     backoff: float = 1.0
     alive: Callable[[], None] | None = None
+    api_key_env: str = "OPENAI_API_KEY"
 
 
 class TokenGate:
@@ -143,9 +145,9 @@ def derive_seed(seed: int, sample: str, repeat: int) -> int:
     return int(content_key(seed, sample, repeat)[:8], 16) & 0x7FFFFFFF
 
 
-def api_key() -> str:
-    """OPENAI_API_KEY, or "EMPTY", which local servers accept; never written anywhere."""
-    return os.environ.get("OPENAI_API_KEY") or "EMPTY"
+def api_key(variable: str = "OPENAI_API_KEY") -> str:
+    """The key in an environment variable, or "EMPTY", which local servers accept; never written anywhere."""
+    return os.environ.get(variable) or "EMPTY"
 
 
 def open_client(endpoint: Endpoint) -> Any:
@@ -154,7 +156,7 @@ def open_client(endpoint: Endpoint) -> Any:
     local = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
     return openai.AsyncOpenAI(
         base_url=endpoint.base_url,
-        api_key=api_key(),
+        api_key=api_key(endpoint.api_key_env),
         max_retries=0,
         timeout=endpoint.timeout,
         http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
@@ -210,7 +212,7 @@ def _read_reply(key: str, reply: Any, seconds: float) -> Generation | None:
     return Generation(key=key, text=text, finish_reason=choice.finish_reason, usage=usage, seconds=round(seconds, 3))
 
 
-class _Health:
+class Health:
     """Tells one failed request from an endpoint that is gone for all of them."""
 
     def __init__(self, endpoint: Endpoint):
@@ -218,12 +220,15 @@ class _Health:
         self.last_reply = time.monotonic()
 
     def replied(self) -> None:
+        """Note that the endpoint answered something."""
         self.last_reply = time.monotonic()
 
     def gave_up(self, started: float, error: ChatError, status: int | None) -> None:
         """Raise ServerError when a request that ran out of attempts speaks for the whole endpoint."""
         if status in (401, 403, 404):
-            advice = "check --base-url and the model's name" if status == 404 else "check OPENAI_API_KEY"
+            advice = (
+                "check --base-url and the model's name" if status == 404 else f"check {self.endpoint.api_key_env}"
+            )
             raise ServerError(f"{self.endpoint.base_url} refuses requests ({error.message}); {advice}")
         if status is None and error.kind == "server" and self.last_reply <= started:
             raise ServerError(
@@ -232,7 +237,7 @@ class _Health:
             )
 
 
-async def _ask(client: Any, endpoint: Endpoint, request: Request, key: str, health: _Health) -> Generation:
+async def ask(client: Any, endpoint: Endpoint, request: Request, key: str, health: Health) -> Generation:
     """One request with its retries; errors of the request come back as a Generation with `error` set."""
     openai = require("openai")
     started = time.monotonic()
@@ -290,11 +295,11 @@ async def generate(
     """
     identity = endpoint.identity or endpoint.model
     gate = TokenGate(endpoint.max_requests, endpoint.token_budget)
-    health = _Health(endpoint)
+    health = Health(endpoint)
 
     async def finish(client: Any, request: Request, key: str, cost: int) -> None:
         try:
-            generation = await _ask(client, endpoint, request, key, health)
+            generation = await ask(client, endpoint, request, key, health)
             journal.append(key, **generation.model_dump(exclude={"key"}))
             if on_result is not None:
                 on_result(generation)

@@ -60,7 +60,12 @@ def build(
     where: str = "configuration",
 ) -> ConfigT:
     """Merge a TOML table, `--set` overrides and flags that were given (not None), in rising order, and check them."""
-    merged = {**table, **(overrides or {}), **{k: v for k, v in (flags or {}).items() if v is not None}}
+    merged = dict(table)
+    for key, value in {**(overrides or {}), **{k: v for k, v in (flags or {}).items() if v is not None}}.items():
+        if key.partition(".")[0] in schema.model_fields:
+            _put(merged, key, value)
+        else:
+            merged[key] = value
     refuse_unknown_keys(schema, merged, where)
     try:
         return schema.model_validate(merged)
@@ -70,6 +75,17 @@ def build(
             for e in error.errors()
         )
         raise ConfigError(f"{where}: {problems}") from error
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    """Set `a.b` inside the table `a`, leaving the table that was given as it is."""
+    first, dot, rest = key.partition(".")
+    if not dot:
+        table[first] = value
+        return
+    inner = table.get(first)
+    table[first] = dict(inner) if isinstance(inner, Mapping) else {}
+    _put(table[first], rest, value)
 
 
 def refuse_unknown_keys(schema: type[Config], table: Mapping[str, Any], where: str) -> None:

@@ -29,7 +29,15 @@ class Row:
 
     span: Span
     cells: tuple[str, ...]
-    cell_spans: tuple[Span, ...]
+
+    @property
+    def cell_spans(self) -> tuple[Span, ...]:
+        """Where each cell stands."""
+        at, spans = self.span.start + len("| "), []
+        for cell in self.cells:
+            spans.append(Span(at, at + len(cell)))
+            at += len(cell) + len(" | ")
+        return tuple(spans)
 
 
 @dataclass(frozen=True)
@@ -165,12 +173,7 @@ class DocumentBuilder:
         for row in cells:
             line = "| " + " | ".join(row) + " |"
             offset += 1
-            at = offset + 2
-            spans = []
-            for cell in row:
-                spans.append(Span(at, at + len(cell)))
-                at += len(cell) + 3
-            built.append(Row(Span(offset, offset + len(line)), tuple(row), tuple(spans)))
+            built.append(Row(Span(offset, offset + len(line)), tuple(row)))
             lines.append(line)
             offset += len(line)
         header = Span(start, start + len(lines[0]))

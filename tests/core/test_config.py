@@ -153,3 +153,26 @@ def test_an_unreadable_file_is_named(tmp_path):
     (tmp_path / "a.toml").touch(mode=0)
     with pytest.raises(ConfigError, match=r"cannot read .*a.toml: Permission denied"):
         read_toml(tmp_path / "a.toml")
+
+
+class Inner(Config):
+    depth: int = 1
+    name: str = "a"
+
+
+class Outer(Config):
+    inner: Inner = Inner()
+    tables: dict[str, Inner] = Field(default_factory=dict)
+
+
+def test_dotted_keys_reach_into_tables():
+    table = {"inner": {"name": "b"}, "tables": {"x": {"depth": 3}}}
+    built = build(Outer, table, parse_set(["inner.depth=2", "tables.x.name=c", "tables.y.depth=5"]))
+    assert built.inner == Inner(depth=2, name="b")
+    assert built.tables == {"x": Inner(depth=3, name="c"), "y": Inner(depth=5)}
+    assert table == {"inner": {"name": "b"}, "tables": {"x": {"depth": 3}}}
+
+
+def test_a_wrong_key_inside_a_table_is_named():
+    with pytest.raises(ConfigError, match=r"inner\.dept"):
+        build(Outer, {}, {"inner.dept": 2})

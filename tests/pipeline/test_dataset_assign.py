@@ -7,11 +7,11 @@ import pytest
 
 from golongrl.core.tasks import CAPABILITIES
 from golongrl.pipeline.dataset.assign import CRITERIA, assign, lacks, split, why
-from golongrl.pipeline.dataset.compose import _spread
+from golongrl.pipeline.dataset.compose import spread
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import hold_out
-from golongrl.pipeline.dataset.produce import _ask, _cells, _lanes, _retire, _share_out, _Slots
+from golongrl.pipeline.dataset.produce import _able, _ask, _cells, _lanes, _retire, _share_out, Slots
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 
@@ -67,7 +67,8 @@ def test_the_documents_held_out_cover_forms_and_languages():
 def test_lanes_are_forms_and_languages():
     entries = [entry(n, prose=900, sections=9) for n in range(6)] + [entry(6, "zh", prose=900)]
     served = assign(entries, ["T8"])["T8"]
-    lanes = _lanes(0, entries, served, False, "T8", bins((4096,))[0], wanted=4)
+    able = _able(entries, range(len(entries)), served)
+    lanes = _lanes(0, able[False], False, "T8", bins((4096,))[0], wanted=4)
     assert {lane: sorted(numbers) for lane, numbers in lanes.items()} == {
         ("heading_order", "en"): [0, 1, 2, 3, 4, 5],
         ("sentence_order", "en"): [0, 1, 2, 3, 4, 5],
@@ -75,8 +76,8 @@ def test_lanes_are_forms_and_languages():
         ("step_order", "en"): [0, 1, 2, 3, 4, 5],
         ("step_order", "zh"): [6],
     }
-    assert _lanes(0, entries, served, True, "T8", bins((4096,))[0], wanted=4) == {}
-    assert _lanes(0, entries, served, False, "T8", bins((4096,))[0], wanted=0) == {}
+    assert _lanes(0, able[True], True, "T8", bins((4096,))[0], wanted=4) == {}
+    assert _lanes(0, able[False], False, "T8", bins((4096,))[0], wanted=0) == {}
 
 
 def cell(**changes):
@@ -89,7 +90,7 @@ def cell(**changes):
 
 
 def test_a_cell_asks_again_by_what_came_of_its_requests():
-    asked, slots = cell(), _Slots()
+    asked, slots = cell(), Slots()
     first = list(_ask(asked, slots))
     assert len(first) == 11
     assert {request.attempt for request in first} == {0, 1}
@@ -103,7 +104,7 @@ def test_a_cell_asks_again_by_what_came_of_its_requests():
 
 def test_the_lane_that_came_to_least_is_asked_most():
     asked = cell(load=Counter({("table_rows", "en"): 40}))
-    assert {request.form for request in _ask(asked, _Slots())} == {"tables_joined"}
+    assert {request.form for request in _ask(asked, Slots())} == {"tables_joined"}
 
 
 def test_a_document_that_keeps_failing_leaves_its_lane():
@@ -130,7 +131,7 @@ def test_what_a_bin_cannot_give_is_asked_of_the_others():
 
 
 def test_slots_that_came_to_nothing_are_taken_first():
-    slots = _Slots()
+    slots = Slots()
     assert [slots.take("a"), slots.take("a"), slots.take("b"), slots.take("a")] == [0, 1, 0, 2]
     slots.give_back("a", 1)
     assert [slots.take("a"), slots.take("a")] == [1, 3]
@@ -138,7 +139,7 @@ def test_slots_that_came_to_nothing_are_taken_first():
 
 @pytest.mark.parametrize("count", [8, 100])
 def test_slots_spread_over_the_depths_of_a_context(count):
-    depths = Counter(int(_spread(slot) * 4) for slot in range(count))
+    depths = Counter(int(spread(slot) * 4) for slot in range(count))
     assert max(depths.values()) - min(depths.values()) <= 1
 
 

@@ -1,8 +1,10 @@
 import json
 import random
+import shlex
 
 import pytest
 from dataset_records import choices, facts_of, make, surveyed
+from phase_examples import phases
 
 from golongrl.core.records import write_parquet
 from golongrl.pipeline.dataset import card_tables
@@ -152,3 +154,98 @@ def test_the_command_names_every_setting_that_matters(tmp_path, monkeypatch):
     assert "min_tokens=64" in words
     assert """'licences=["MIT"]'""" in words
     assert not any("workers" in word or "capabilities" in word for word in words)
+
+
+def full():
+    return {**facts_of(surveyed(mixed())), **phases()}
+
+
+def test_a_build_by_rules_alone_says_nothing_of_other_phases():
+    text = card(facts_of(surveyed(mixed())))
+    headings = [line for line in text.split("\n") if line.startswith("## ")]
+    assert headings == [
+        "## Records", "## Task forms", "## Depth of the evidence", "## Closed book", "## Funnel", "## Licences",
+        "## Sources", "## Fields", "## Splits", "## Verify and train",
+    ]  # fmt: skip
+    assert "no model wrote a question or an answer" in text
+    assert "Warning" not in text
+    assert "pass_rate" not in text
+
+
+def test_the_card_tells_what_each_phase_did():
+    text = card(full())
+    for row in (
+        "| T1 precise retrieval | 5 | 1 | 2 |",
+        "| T4 numerical reasoning | 0 | 3 | 0 |",
+        "| T4 | its capability is no longer wanted | 3 |",
+        "| T1 precise retrieval | 0.700 | 30 | 4k 20, 16k 10 |",
+        "| T1 precise retrieval | 40 | 0.250 | 0.100 to 0.400 | 0.300 | 70% | wrong answer (20), truncated (8) |",
+        "| length 4k | 12 | - | - | 75% | 50% | no_answer (9) |",
+        "| votes | removed: too few agree | 3 |",
+        "| votes | records left | 4 |",
+        "| rejected | 7 |",
+        "| T3 exhaustive retrieval | 12 | 6 |",
+        "| question sets | T1 precise retrieval | 12 | 5 | 7 |",
+        "| without any document | nobody said | 2 |",
+        "| 3 of 3 | 10 |",
+        "| capability | easy | hard | quarantined | mean pass rate |",
+        "| T2 comprehension | 0 | 2 | 1 | - |",
+        "| all | 4 | 2 | 1 | - |",
+        "| bench | 100 | 2 | 0 | 1 | 0 |",
+        "| all | 110 | 5500 | 770 | 0.750 |",
+        "| T2 comprehension | 40 | 1 / 1 / 1 | 30% | 50% (25%) | - | - |",
+        "| T2 comprehension | A 12, B 28 | 0.011 | 60% (50%) | 40% (50%) |",
+        "| T2 comprehension | 60 | 0.250 | 0.500 | 0.400 to 0.600 | above |",
+        "| T2 comprehension | choice | 40 | 39 | 25 | all_letters (0.200) | all_letters | quoted 2 |",
+    ):
+        assert row in text, row
+    assert "7 of 12 records passed" in text
+    assert "Version 2, made from version 1 (9 records, digest abc123)" in text
+    assert "This is version 2 of the data." in text
+    assert "pass_rate, pass_interval" in text
+    assert "<script>" not in text
+
+
+def test_the_card_warns_of_benchmarks_used_and_names_those_held_out():
+    text = card(full())
+    assert "**Warning.** Scores of mrcr-mini shaped this dataset." in text
+    assert "Held out from diagnosis: mrcr, longbench-v2." in text
+    assert "**Warning.** Attacks on the reward pay under choice; see the reward audit." in text
+    none = phases()["diagnosis"] | {"held_out": []}
+    assert "No benchmark was held out from diagnosis." in card({**full(), "diagnosis": none})
+
+
+def test_the_card_says_which_tracks_made_the_questions():
+    text = card(full())
+    assert "# Long-context tasks with verifiable answers\n" in text
+    assert "no model wrote" not in text
+    for track in ("by rules are made", "of existing sets keep", "by models come with quotations"):
+        assert f"Questions {track}" in text
+    without = full()
+    for one in without["construct"].values():
+        one["attempts"] = 0
+    assert "Questions by rules are made" not in card(without)
+
+
+def test_the_command_has_dotted_settings_and_no_address(tmp_path):
+    config = BuildConfig(
+        qa=("/elsewhere/squad.json",),
+        generator="none",
+        models={"judge": {"base_url": "http://10.1.2.3:8000/v1", "model": "/models/Judge-4B", "temperature": 0.2}},
+        verify={"answerers": ("judge",), "votes": 5},
+        decontaminate={"against": ("/bench/rows.jsonl",)},
+        base="/elsewhere/v1",
+    )
+    words = shlex.split(command(config, tmp_path / "out"))
+    assert words[words.index("--qa") + 1] == "squad.json"
+    assert words[words.index("--generator") + 1] == "none"
+    settings = {words[n + 1] for n, word in enumerate(words) if word == "--set"}
+    assert settings == {
+        "models.judge.base_url=http://ENDPOINT/v1",
+        "models.judge.model=Judge-4B",
+        "models.judge.temperature=0.2",
+        'verify.answerers=["judge"]',
+        "verify.votes=5",
+        'decontaminate.against=["rows.jsonl"]',
+        "base=v1",
+    }

@@ -13,7 +13,7 @@ from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Task, finish
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.near_duplicates import question_signature
-from golongrl.pipeline.dataset.refine import Kept, _loses, depth, fault, in_prompt, question_key
+from golongrl.pipeline.dataset.refine import Kept, loses_in_another_dress, depth, fault, in_prompt, question_key
 from golongrl.pipeline.dataset.request import Made, Request, bins
 from golongrl.rewards.variants import VARIANTS
 
@@ -137,7 +137,7 @@ def test_a_right_answer_must_survive_another_dress(value, loses):
             "extra_info": {"metric": "subem"},
         }
     )
-    assert any(_loses(record, variant) for variant in VARIANTS.values()) == loses
+    assert any(loses_in_another_dress(record, variant) for variant in VARIANTS.values()) == loses
 
 
 def test_an_unresolved_question_is_a_fault():

@@ -2,6 +2,8 @@ import json
 
 import pytest
 from dataset_records import facts_of, make, surveyed
+from phase_examples import HOSTILE as HOSTILE_SET
+from phase_examples import phases
 
 from golongrl.pipeline.dataset import samples_viewer
 from golongrl.pipeline.dataset.report_page import write_report
@@ -130,3 +132,25 @@ def test_places_close_together_are_one_stretch():
     pieces = excerpt(text, [(100, 110), (105, 120), (300, 310)])
     assert "".join(piece for piece, _ in pieces) == "a" * (310 + AROUND) + " …"
     assert sum(len(piece) for piece, marked in pieces if marked) == 20 + 10
+
+
+def test_every_phase_has_its_section(tmp_path):
+    survey = surveyed([make("T1", "Who?", "Ann")])
+    write_report(tmp_path / "report.html", {**facts_of(survey), **phases()}, survey)
+    soup, _ = parsed(tmp_path / "report.html")
+    headings = [heading.get_text() for heading in soup.find_all("h2")]
+    assert headings[:4] == ["Result", "Versions", "Diagnosis", "Records"]
+    assert headings[headings.index("Closed book") + 1 : headings.index("Collect")] == [
+        "Funnel by track", "Question sets", "Questions by models", "Verification", "Difficulty", "Contamination",
+        "Calls to models", "Distributions of answers and places", "Learned shortcuts", "Reward audit",
+    ]  # fmt: skip
+    rows = [[cell.get_text() for cell in row(["th", "td"])] for row in soup("tr")]
+    assert [HOSTILE_SET, "no context", "2"] in rows
+    assert ["bench", "row 3", "question", "Who?", "shared words"] in rows
+    assert ["T1 precise retrieval", "length", "4k", "40", "0.250", "-", "0.300", "70%"] in [row[:8] for row in rows]
+    assert ["no score: timeout", "2"] in rows
+    assert ["judge", "truncated", "3"] in rows
+    figure = soup.find("figcaption", string="Question sets").parent
+    assert [text.get_text() for text in figure.find_all("text")] == ["rows: questions", "8", "votes: records", "4"]
+    assert "Scores of mrcr-mini shaped this dataset." in soup.find("section").get_text()
+    assert len(soup.find_all("script")) == 2

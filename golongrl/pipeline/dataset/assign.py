@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from golongrl.core.documents import Document
 from golongrl.core.store import content_key
@@ -20,7 +21,7 @@ from golongrl.pipeline.dataset.construct import (
     tally,
 )
 from golongrl.pipeline.dataset.construct.form import TaskForm
-from golongrl.pipeline.dataset.encoding import Entry
+from golongrl.pipeline.dataset.encoding import Amounts, Entry
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,12 @@ Assignment = dict[str, dict[int, list[TaskForm]]]
 """Capability id -> document number -> the forms this document can serve."""
 
 
-def amounts(document: Document) -> dict[str, int]:
+CRITERION_NAMES = tuple(CRITERIA)
+
+
+def amounts(document: Document) -> Amounts:
     """How much of each criterion a document holds."""
-    return {name: criterion.amount(document) for name, criterion in CRITERIA.items()}
+    return Amounts(CRITERION_NAMES, (criterion.amount(document) for criterion in CRITERIA.values()))
 
 
 def meets(entry: Entry, name: str) -> bool:
@@ -100,11 +104,24 @@ def meets(entry: Entry, name: str) -> bool:
 def assign(entries: Sequence[Entry], capabilities: Sequence[str]) -> Assignment:
     """The forms each document can serve, per capability."""
     assignment: Assignment = {capability: {} for capability in capabilities}
+    # Few kinds of documents are different in what they can serve, so that their lists are shared.
+    known: dict[tuple[Any, ...], dict[str, list[TaskForm]]] = {}
     for number, entry in enumerate(entries):
-        for form in TASK_FORMS.values():
-            if form.capability in assignment and entry.language in form.languages and meets(entry, form.needs):
-                assignment[form.capability].setdefault(number, []).append(form)
+        met = tuple(entry.amounts[name] >= criterion.least for name, criterion in CRITERIA.items())
+        served = known.get((entry.language, met))
+        if served is None:
+            served = known[entry.language, met] = _served(entry, capabilities)
+        for capability, forms in served.items():
+            assignment[capability][number] = forms
     return assignment
+
+
+def _served(entry: Entry, capabilities: Sequence[str]) -> dict[str, list[TaskForm]]:
+    served: dict[str, list[TaskForm]] = {}
+    for form in TASK_FORMS.values():
+        if form.capability in capabilities and entry.language in form.languages and meets(entry, form.needs):
+            served.setdefault(form.capability, []).append(form)
+    return served
 
 
 def lacks(capability: str, entry: Entry) -> str:
@@ -131,15 +148,19 @@ def split(entries: Sequence[Entry], assignment: Assignment, val_share: float, se
     wanted = min(len(usable) - 1, max(1, round(val_share * len(usable))))
     order = sorted(usable, key=lambda number: entries[number].sha256)
     random.Random(content_key("split", seed)).shuffle(order)
-    carries = {
-        number: {
-            (form.name, entries[number].language) for served in assignment.values() for form in served.get(number, ())
-        }
-        for number in order
-    }
+    pairs_of: dict[int, frozenset[tuple[str, str]]] = {}
+    known: dict[frozenset[tuple[str, str]], frozenset[tuple[str, str]]] = {}
+    for number in order:
+        forms = itertools.chain.from_iterable(served.get(number, ()) for served in assignment.values())
+        pairs = frozenset((form.name, entries[number].language) for form in forms)
+        pairs_of[number] = known.setdefault(pairs, pairs)
     # What only one document carries stays where training sees it.
-    shared = {pair for pair, count in Counter(itertools.chain(*carries.values())).items() if count > 1}
-    carries = {number: pairs & shared for number, pairs in carries.items()}
+    counts: Counter[tuple[str, str]] = Counter()
+    for pairs, documents in Counter(pairs_of.values()).items():
+        counts.update(dict.fromkeys(pairs, documents))
+    shared = {pair for pair, count in counts.items() if count > 1}
+    reduced = {pairs: pairs & shared for pairs in known}
+    carries = {number: reduced[pairs] for number, pairs in pairs_of.items()}
     chosen: list[int] = []
     covered: set[tuple[str, str]] = set()
     while len(chosen) < wanted:

@@ -1,40 +1,65 @@
 """`build`: the phases in a run folder, from documents to train.parquet, val.parquet, card and report."""
 
+import contextlib
+import itertools
 import json
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from golongrl import __version__
 from golongrl.core import tokens
+from golongrl.core.cache import cache_folder
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.records import Record, write_parquet
 from golongrl.core.runs import Run, only_writer, open_run
-from golongrl.core.store import atomic_path, write_json
+from golongrl.core.store import content_key, write_json
 from golongrl.pipeline.dataset import card, closed_book, report_page
-from golongrl.pipeline.dataset.assign import Assignment, assign, lacks, split, why
-from golongrl.pipeline.dataset.collect import Collection, Progress, collect, funnel, nothing_usable, silent
+from golongrl.pipeline.dataset.benchmark_index import LoadBenchmark
+from golongrl.pipeline.dataset.calls import Calls, open_calls, serve_model
+from golongrl.pipeline.dataset.collect import Progress, nothing_usable, silent
 from golongrl.pipeline.dataset.construct import TASK_FORMS
-from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.facts import AssignFacts, BuildFacts, CollectFacts, ConstructFacts, Refused
-from golongrl.pipeline.dataset.library import Library, hold_out, load_tokenizer, tokenizer_digest, write_index
-from golongrl.pipeline.dataset.produce import Produced, held, ordered, produce, read_records
-from golongrl.pipeline.dataset.project import write_project_file
-from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
+from golongrl.pipeline.dataset.decontamination import Index, open_index
+from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
+from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
+from golongrl.pipeline.dataset.facts import BuildFacts
+from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer_digest
+from golongrl.pipeline.dataset.produce import Produced, ordered
+from golongrl.pipeline.dataset.question_sets import set_facts
 from golongrl.pipeline.dataset.request import bins
+from golongrl.pipeline.dataset.screen import Contamination
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
-from golongrl.pipeline.dataset.source_file import SourceFile
+from golongrl.pipeline.dataset.shortcuts import ShortcutSurvey, learned, probes
 from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
+from golongrl.pipeline.dataset.summary import asks, assigned, collected, constructed, no_record
 from golongrl.pipeline.dataset.survey import Survey
+from golongrl.pipeline.dataset.tracks import Made, Shop, make_records
+from golongrl.pipeline.dataset.versions import (
+    FILES,
+    Base,
+    Keep,
+    Plan,
+    Split,
+    keep_unless,
+    kept_records,
+    merge,
+    open_base,
+    record_key,
+    sides,
+    write_changelog,
+)
 from golongrl.pipeline.dataset.workers import RunAll, open_workers
+from golongrl.pipeline.dataset.writing import assignments, project_files, write_documents, write_rejects, write_rows
 
 WORK = "work"
 """Folder of intermediate results inside the run folder; it goes when the build is finished."""
-REFUSALS = 200
-"""Refusals that build.json lists in full."""
+
+
+class NothingBuiltError(CheckFailedError):
+    """No document is usable, or not one record came of them; the same command would come to the same again."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +73,36 @@ class BuildReport:
     notes: list[str] = field(default_factory=list)
 
 
-def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Progress = silent) -> BuildReport:
+def build(
+    config: BuildConfig,
+    out: Path,
+    *,
+    fresh: bool = False,
+    progress: Progress = silent,
+    load_benchmark: LoadBenchmark | None = None,
+) -> BuildReport:
     """Build the dataset into the folder `out`; a finished build of the same inputs and settings returns at once.
 
-    Raises DataError when a source is missing, RunConflictError when `out` holds another build, CheckFailedError (with
-    the funnel) when no document is usable or not one record could be built.
+    `load_benchmark` gives the rows of a benchmark that `decontaminate.against` names. Raises DataError when a source
+    is missing, RunConflictError when `out` holds another build, CheckFailedError (with the funnel) when no document
+    is usable, not one record could be built, calls failed for good or the cost limit was reached.
     """
     load_tokenizer(config.tokenizer)
-    files, refused = find_files(config.sources, config.max_document_mb, out)
+    sources = Found(*find_files(config.sources, config.max_document_mb, out))
+    qa = Found(*find_files(config.qa, config.max_document_mb, out)) if config.qa else Found()
+    base = open_base(Path(config.base)) if config.base else None
+    index = _open_index(config, load_benchmark)
+    diagnosis = _diagnose(config)
     run = open_run(
         out,
-        config.model_dump(mode="json"),
+        config.identity(),
         command="build-dataset",
-        inputs=input_digests(files) | tokenizer_digest(config.tokenizer),
+        inputs=input_digests(sources.files)
+        | {f"qa {name}": digest for name, digest in input_digests(qa.files).items()}
+        | tokenizer_digest(config.tokenizer)
+        | ({"base": base.digest} if base else {})
+        | ({f"benchmark {one['benchmark']}": str(one["key"]) for one in index.facts()} if index else {})
+        | ({"diagnosis": content_key(diagnosis.facts)} if diagnosis else {}),
         fresh=fresh,
         free=FREE,
     )
@@ -68,57 +110,199 @@ def build(config: BuildConfig, out: Path, *, fresh: bool = False, progress: Prog
         facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
         discard_unpacked(out)
         return BuildReport(out, facts, resumed=True, already_finished=True)
-    with only_writer(run.folder, "build-dataset"), open_workers(config.workers, config.ray_address) as run_all:
+    if diagnosis is not None:
+        write_diagnosis(run.folder, diagnosis)
+        config = config.model_copy(update={"mix": diagnosis.mix})
+    with (
+        only_writer(run.folder, "build-dataset"),
+        open_workers(config.workers, config.ray_address) as run_all,
+        _open_calls(config, run) as calls,
+    ):
+        contamination = Contamination(index, config.decontaminate.document_share) if index else None
+        bench = _Bench(config, run, calls, base, contamination, diagnosis, run_all, progress)
         try:
-            facts, notes = _build(config, run, files, refused, run_all, progress)
-        except CheckFailedError:
+            facts, notes = _build(bench, sources, qa)
+        except NothingBuiltError:
             # Running it again would come to the same; an interrupted build still needs what was unpacked.
             discard_unpacked(out)
             raise
         run.finish(records=facts["records"]["splits"])
-        shutil.rmtree(run.path(WORK), ignore_errors=True)
-        discard_unpacked(out)
+    shutil.rmtree(run.path(WORK), ignore_errors=True)
+    discard_unpacked(out)
     return BuildReport(out, facts, resumed=run.resumed, notes=notes)
 
 
-def _build(
-    config: BuildConfig,
-    run: Run,
-    files: Sequence[SourceFile],
-    refused: Sequence[Refusal],
-    run_all: RunAll,
-    progress: Progress,
-) -> tuple[BuildFacts, list[str]]:
-    work = run.path(WORK)
-    collection = collect(work, files, refused, config, run_all, progress)
-    assignment = assign(collection.entries, config.wanted)
-    held_out = split(collection.entries, assignment, config.val_share, config.seed)
-    entries = hold_out(collection.entries, held_out)
-    if not entries:
-        _write_rejects(run.path("rejects.jsonl"), collection, None)
-        raise CheckFailedError(nothing_usable(collection))
-    _write_lines(run.path("assigned.jsonl"), _assignments(entries, list(config.wanted)))
-    write_index(work, entries)
-    produced = produce(work, config, entries, assignment, run_all, progress)
-    _write_rejects(run.path("rejects.jsonl"), collection, produced)
-    train = ordered([made for made in produced.made if not held(made)], config.seed)
-    val = ordered([made for made in produced.made if held(made)], config.seed)
-    if not train:
-        raise CheckFailedError(_no_record(collection, produced))
-    survey = Survey([bin.label for bin in bins(config.length_bins)], list(config.wanted))
-    shown: set[str] = set()
-    with progress("write", len(train) + len(val)) as bar:
-        write_parquet(
-            run.path("train.parquet"), survey.watch(_passing(read_records(work, train, 0), shown, bar), "train")
+@dataclass(frozen=True)
+class _Bench:
+    """What the phases of one build work with."""
+
+    config: BuildConfig
+    run: Run
+    calls: Calls
+    base: Base | None
+    contamination: Contamination | None
+    diagnosis: Diagnosis | None
+    run_all: RunAll
+    progress: Progress
+
+    @property
+    def work(self) -> Path:
+        return self.run.path(WORK)
+
+
+def _open_index(config: BuildConfig, load_benchmark: LoadBenchmark | None) -> Index | None:
+    settings = config.decontaminate
+    if not settings.against:
+        return None
+    return open_index(settings.against, settings.n, cache_folder() / "ngrams", load_benchmark)
+
+
+def _diagnose(config: BuildConfig) -> Diagnosis | None:
+    if not config.diagnose:
+        return None
+    return diagnose(
+        Path(config.diagnose),
+        target=sum(config.wanted.values()),
+        capabilities=list(config.wanted),
+        seed=config.seed,
+        held_out=config.held_out_benchmarks,
+        data=[Path(file) for file in config.diagnose_data],
+    )
+
+
+@contextlib.contextmanager
+def _open_calls(config: BuildConfig, run: Run) -> Iterator[Calls]:
+    """The models of a build; with an engine, the generator's server runs as long."""
+    with contextlib.ExitStack() as stack:
+        models, alive = dict(config.models), {}
+        if config.engine is not None:
+            served = serve_model(
+                config.engine, models["generator"], log=run.path("server.log"), python=config.server_python
+            )
+            models["generator"], alive["generator"] = stack.enter_context(served)
+        yield stack.enter_context(
+            open_calls(
+                run.path(WORK),
+                models,
+                max_cost=config.max_cost,
+                tokenizer=load_tokenizer(config.tokenizer),
+                alive=alive,
+            )
         )
-        if val:
-            records = _passing(read_records(work, val, len(train)), shown, bar)
-            write_parquet(run.path("val.parquet"), survey.watch(records, "validation"))
-    library = Library(work, entries, load_tokenizer(config.tokenizer))
-    _write_documents(run.path("documents.jsonl"), library, shown)
+
+
+def _build(bench: _Bench, sources: Found, qa: Found) -> tuple[BuildFacts, list[str]]:
+    config, run, work = bench.config, bench.run, bench.work
+    funnel = Funnel()
+    keep = _keep_of_base(bench) if bench.base else None
+    corpus = gather_corpus(
+        work,
+        config,
+        sources,
+        qa,
+        sides(bench.base, keep) if bench.base and keep else None,
+        bench.contamination,
+        bench.run_all,
+        bench.progress,
+        funnel,
+    )
+    if not corpus.entries:
+        write_rejects(run.path("rejects.jsonl"), corpus.collection, Produced(), funnel.rejects)
+        raise NothingBuiltError(nothing_usable(corpus.collection))
+    folder_of_base = bench.base.folder if bench.base else None
+    write_rows(run.path("assigned.jsonl"), assignments(corpus.entries, list(config.wanted), folder_of_base))
+    shop = Shop(work, config, corpus, bench.calls, bench.contamination, funnel, bench.run_all, bench.progress)
+    made = make_records(shop)
+    train, val, plan = _choose(bench, made.drafts, keep)
+    write_rejects(run.path("rejects.jsonl"), corpus.collection, made.produced, funnel.rejects)
+    if made.quarantined:
+        write_rows(run.path("quarantine.jsonl"), made.quarantined)
+    if plan is not None:
+        write_changelog(run.path("changelog.jsonl"), plan)
+    if not train.total:
+        raise NothingBuiltError(no_record(corpus.collection, made.produced))
+    survey = Survey([bin.label for bin in bins(config.length_bins)], list(config.wanted))
+    shortcuts = ShortcutSurvey(list(config.wanted))
+    shown: set[str] = set()
+    with bench.progress("write", train.total + val.total) as bar:
+
+        def watched(side: _Side, start: int, split: str) -> Iterator[Record]:
+            return survey.watch(shortcuts.watch(_passing(side.records(start), shown, bar)), split)
+
+        write_parquet(run.path("train.parquet"), watched(train, 0, "train"))
+        if val.total:
+            write_parquet(run.path("val.parquet"), watched(val, train.total, "validation"))
+    library = Library(work, corpus.entries, load_tokenizer(config.tokenizer))
+    write_documents(run.path("documents.jsonl"), library, shown, folder_of_base)
+    facts = _facts(bench, corpus, made, survey, shortcuts, funnel, plan)
+    card.write_card(run.path("README.md"), facts)
+    report_page.write_report(run.path("report.html"), facts, survey)
+    write_json(run.path("build.json"), facts)
+    return facts, [*made.notes, *project_files(config, run, bool(val.total), train.total)]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The records of one split in their order: those of the base, then new ones."""
+
+    total: int
+    records: Callable[[int], Iterator[Record]]
+    """Given the number of the first."""
+
+
+def _choose(bench: _Bench, drafts: Sequence[Draft], keep: Keep | None) -> tuple[_Side, _Side, Plan | None]:
+    """Training and validation records in a random order that the seed fixes, and what became of the base's."""
+    seed = bench.config.seed
+    sides_of = {
+        "train": ordered([draft for draft in drafts if not draft.made.request.held_out], seed),
+        "validation": ordered([draft for draft in drafts if draft.made.request.held_out], seed),
+    }
+    plan = None
+    if bench.base is not None and keep is not None:
+        new: list[tuple[Split, Draft]] = [(split, draft) for split in FILES for draft in sides_of[split]]
+        records = read_drafts(bench.work, [draft for _, draft in new])
+        offered = ((split, record) for (split, _), record in zip(new, records, strict=True))
+        plan = merge(bench.base, offered, bench.config.wanted, keep)
+        sides_of = {split: [new[number][1] for number in plan.added[split]] for split in FILES}
+
+    def side(split: Split) -> _Side:
+        own = sides_of[split]
+
+        def records(start: int) -> Iterator[Record]:
+            stay = kept_records(plan, split) if plan else iter(())
+            for number, record in enumerate(itertools.chain(stay, read_drafts(bench.work, own)), start):
+                record.extra_info["index"] = number
+                yield record
+
+        return _Side(len(own) + (len(plan.kept[split]) if plan else 0), records)
+
+    return side("train"), side("validation"), plan
+
+
+def _keep_of_base(bench: _Bench) -> Keep:
+    """Why records of the base must go: settings that have changed, benchmarks, documents of benchmarks."""
+    config, base, contamination = bench.config, bench.base, bench.contamination
+    assert base is not None
+    if contamination is None:
+        return keep_unless(list(config.wanted), config.licences)
+    hits, withdrawn = contamination.base(base)
+    return keep_unless(list(config.wanted), config.licences, withdrawn, [lambda record: hits.get(record_key(record))])
+
+
+def _facts(
+    bench: _Bench,
+    corpus: Corpus,
+    made: Made,
+    survey: Survey,
+    shortcuts: ShortcutSurvey,
+    funnel: Funnel,
+    plan: Plan | None,
+) -> BuildFacts:
+    config = bench.config
+    documents = corpus.entries
     facts: BuildFacts = {
         "source": {
-            "command": card.command(config, run.folder),
+            "command": card.command(config, bench.run.folder),
             "version": __version__,
             "tokenizer": tokens.label(config.tokenizer),
             "seed": config.seed,
@@ -127,18 +311,38 @@ def _build(
             "wanted": config.wanted,
             "val_share": config.val_share,
         },
-        "collect": _collected(collection, entries),
-        "assign": {capability: _assigned(capability, entries, assignment) for capability in config.wanted},
-        "construct": {capability: _constructed(capability, produced) for capability in config.wanted},
-        "asked": {f.name: {"capability": f.capability, "asks": _asks(f.construct)} for f in TASK_FORMS.values()},
+        "collect": collected(corpus.collection, documents),
+        "assign": {name: assigned(name, documents, corpus.assignment) for name in config.wanted},
+        "construct": {capability: constructed(capability, made.produced) for capability in config.wanted},
+        "asked": {f.name: {"capability": f.capability, "asks": asks(f.construct)} for f in TASK_FORMS.values()},
         "records": survey.facts(),
         "closed_book": closed_book.closed_book(survey.questions),
-        "notes": [f"{c}: {n} records fewer than wanted" for c, n in produced.missing.items() if n > 0],
+        "notes": [*made.notes, *(f"{c}: {n} records fewer than wanted" for c, n in made.missing.items())],
+        "version_of_data": plan.facts["version"] if plan else 1,
+        "shortcuts": shortcuts.facts(),
     }
-    card.write_card(run.path("README.md"), facts)
-    report_page.write_report(run.path("report.html"), facts, survey)
-    write_json(run.path("build.json"), facts)
-    return facts, _project_files(config, run, bool(val), len(train))
+    if config.qa or config.models:
+        facts["funnel"] = dict(funnel.steps)
+    if config.qa:
+        facts["qa"] = set_facts(corpus.sets)
+    if made.synthesis is not None:
+        facts["synthesis"] = made.synthesis
+    if made.verify is not None:
+        facts["verify"] = made.verify
+    if made.difficulty is not None:
+        facts["difficulty"] = made.difficulty
+    if bench.contamination is not None:
+        facts["contamination"] = bench.contamination.facts()
+    if bench.calls.usage:
+        facts["calls"] = {name: asdict(spent) for name, spent in sorted(bench.calls.usage.items())}
+    if plan is not None:
+        facts["versions"] = plan.facts
+    if bench.diagnosis is not None:
+        facts["diagnosis"] = bench.diagnosis.facts
+    questions = {name: draw.drawn() for name, draw in survey.questions.items()}
+    facts["learned"] = learned(questions, config.seed)
+    facts["probes"] = probes(bench.run.path("train.parquet"), seed=config.seed)
+    return facts
 
 
 def _passing(records: Iterator[Record], shown: set[str], bar: Any) -> Iterator[Record]:
@@ -147,153 +351,3 @@ def _passing(records: Iterator[Record], shown: set[str], bar: Any) -> Iterator[R
         shown.update(record.extra_info["doc_sha256"])
         bar.advance(1)
         yield record
-
-
-def _collected(collection: Collection, entries: Sequence[Entry]) -> CollectFacts:
-    filtered = collection.filtered()
-    copies = {kind: filtered.pop(kind, Counter()).total() for kind in ("exact copy", "near copy")}
-    return {
-        "files": collection.files,
-        "refused": dict(sorted(Counter(_short(refusal.reason) for refusal in collection.refused).items())),
-        "read": collection.read,
-        "filtered": {name: dict(sorted(reasons.items())) for name, reasons in filtered.items()},
-        "exact_duplicates": copies["exact copy"],
-        "near_duplicates": copies["near copy"],
-        "documents": len(entries),
-        "languages": dict(sorted(Counter(entry.language for entry in entries).items())),
-        "validation_documents": sum(entry.held_out for entry in entries),
-        "refusals": refusals(collection.refused)[:REFUSALS],
-    }
-
-
-def _short(reason: str) -> str:
-    """A reason without what is particular to one file, so that like ones are counted together."""
-    return " ".join("N" if any(c.isdigit() for c in word) else word for word in reason.split(":")[0].split())
-
-
-def refusals(refused: Sequence[Refusal]) -> list[Refused]:
-    """The refusals, rows of one file with the same kind of reason together."""
-    grouped: dict[tuple[str, str], list[Refusal]] = {}
-    for refusal in refused:
-        file = refusal.source.partition("#")[0]
-        grouped.setdefault((file, _short(refusal.reason)), []).append(refusal)
-    return [
-        {
-            "source": same[0].source if len(same) == 1 else f"{file} ({len(same)} rows)",
-            "reason": same[0].reason,
-        }
-        for (file, _), same in grouped.items()
-    ]
-
-
-def _assigned(capability: str, entries: Sequence[Entry], assignment: Assignment) -> AssignFacts:
-    served = assignment[capability]
-    lacking = Counter(
-        lacks(capability, entry).removeprefix("lacks ")
-        for number, entry in enumerate(entries)
-        if number not in served
-    )
-    return {"documents": len(served), "missing": dict(sorted(lacking.items()))}
-
-
-def _assignments(entries: Sequence[Entry], capabilities: Sequence[str]) -> Iterator[bytes]:
-    """Per document: what it is, its side, and for each capability why it can or cannot carry it."""
-    for entry in entries:
-        row = {
-            "sha256": entry.sha256,
-            "source": entry.source,
-            "title": entry.title,
-            "language": entry.language,
-            "licence": entry.licence,
-            "kind": entry.kind,
-            "n_tokens": entry.n_tokens,
-            "split": "validation" if entry.held_out else "train",
-            "capabilities": {capability: why(capability, entry) for capability in capabilities},
-        }
-        yield json.dumps(row, ensure_ascii=False).encode()
-
-
-def _constructed(capability: str, produced: Produced) -> ConstructFacts:
-    forms = [name for name, form in TASK_FORMS.items() if form.capability == capability]
-    tally = produced.tally
-
-    def of(counter: Counter[tuple[str, str]]) -> dict[str, int]:
-        return {f"{form}: {why}": n for (form, why), n in sorted(counter.items()) if form in forms}
-
-    kept = sum(made.request.form in forms for made in produced.made)
-    passed, rejected = of(tally.unfit), of(tally.dropped)
-    attempts = kept + sum(passed.values()) + sum(rejected.values())
-    return {"attempts": attempts, "passed_over": passed, "rejected": rejected, "kept": kept}
-
-
-def _asks(construct: Any) -> str:
-    return construct.__doc__.split("\n\n")[0].replace("\n    ", " ").rstrip(".")
-
-
-def _write_rejects(path: Path, collection: Collection, produced: Produced | None) -> None:
-    """Every file, row and document that did not become part of the dataset, and what came to nothing of those that
-    did, with reasons."""
-    rows: list[dict[str, Any]] = [
-        {"phase": "collect", "source": refusal.source, "step": "read", "reason": refusal.reason}
-        for refusal in collection.refused
-    ]
-    rows += [{"phase": "collect", "source": s, "step": step, "reason": why} for s, step, why in collection.dropped]
-    if produced is not None:
-        for (source, form, label, why), count in sorted(produced.tally.rejects.items()):
-            rows.append(
-                {
-                    "phase": "construct",
-                    "source": source,
-                    "capability": TASK_FORMS[form].capability,
-                    "step": form,
-                    "length_bin": label,
-                    "reason": why,
-                    "count": count,
-                }
-            )
-    _write_lines(path, (json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") for row in rows))
-
-
-def _write_documents(path: Path, library: Library, shown: set[str]) -> None:
-    """The text of every document that a prompt shows: what evidence spans index into."""
-
-    def lines() -> Iterator[bytes]:
-        for number, entry in enumerate(library.entries):
-            if entry.sha256 in shown:
-                row = json.loads(library.row(number))
-                del row["blocks"]
-                yield json.dumps(row, ensure_ascii=False).encode()
-
-    _write_lines(path, lines())
-
-
-def _write_lines(path: Path, lines: Any) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
-        for line in lines:
-            handle.write(line + b"\n")
-
-
-def _project_files(config: BuildConfig, run: Run, has_val: bool, records: int) -> list[str]:
-    """golongrl.toml in the dataset's folder, and in the working folder if there is none."""
-    notes = []
-    if config.val_share and not has_val:
-        notes.append(
-            "no validation records: too few documents or records; a larger --target or --val-share may give some"
-        )
-    val = run.path("val.parquet") if has_val else None
-    notes += write_project_file(
-        run.folder, run.path("train.parquet"), val, config.tokenizer, records=records, longest=max(config.length_bins)
-    )
-    return notes
-
-
-def _no_record(collection: Collection, produced: Produced) -> str:
-    reasons: Counter[str] = Counter()
-    for (_, reason), count in (produced.tally.unfit + produced.tally.dropped).items():
-        reasons[reason] += count
-    common = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.most_common(3))
-    return (
-        f"not one training record could be built ({funnel(collection)}): "
-        f"{common or 'no document holds tables, sections or running text'}. "
-        "Pass longer or more documents, or other --length-bins"
-    )

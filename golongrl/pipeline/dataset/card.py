@@ -6,14 +6,16 @@ The same facts give the same bytes; no time and no path of the machine stands in
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from golongrl.core.store import write_text
 from golongrl.core.tokens import APPROX, format_length
 from golongrl.pipeline.dataset import card_tables as tables
+from golongrl.pipeline.dataset import phases
 from golongrl.pipeline.dataset.facts import BuildFacts
+from golongrl.pipeline.dataset.phase import shown
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -46,7 +48,18 @@ HUB_LICENCES = (
 FILES = {"train": "train.parquet", "validation": "val.parquet"}
 REASONS = 8
 """Reasons that the card lists per capability and outcome; the report page lists all."""
-FLAGS = ("sources", "generator", "capabilities", "target", "mix", "length_bins", "tokenizer", "val_share", "seed")
+FLAGS = (
+    "sources",
+    "qa",
+    "generator",
+    "capabilities",
+    "target",
+    "mix",
+    "length_bins",
+    "tokenizer",
+    "val_share",
+    "seed",
+)
 """Settings that have a flag of their own."""
 
 FIELDS = (
@@ -66,10 +79,29 @@ FIELDS = (
     ("relevance, tolerance, strict_prefix", "how the metric scores, where a record sets it"),
 )
 
+ITEM_SOURCE = ("item_source", "the row of a question set, or the document and model, that the question is from")
+PHASE_FIELDS = {
+    "qa": ITEM_SOURCE,
+    "synthesis": ITEM_SOURCE,
+    "verify": (
+        "verifier_votes, verifiers, closed_book, without_evidence, evidence_only",
+        "scores of independent answers to the prompt, who gave them, and scores without the documents, without the "
+        "evidence, and with nothing but the documents that hold it",
+    ),
+    "difficulty": (
+        "difficulty, pass_rate, pass_interval, rollouts, calibrated_by",
+        "how hard the record is, with the pass rate, its 95 % interval, the scores and the model of the last stage",
+    ),
+}
+"""Key of build.json -> fields that only its phase fills."""
+ENDPOINT = "http://ENDPOINT/v1"
+"""What the command says in place of an address, which may be that of a private network."""
+
 
 def command(config: BuildConfig, out: Path) -> str:
     """The command line that builds this dataset again; paths of this machine are cut to their last part."""
     words = ["golongrl", "build-dataset", *(_portable(source) for source in config.sources)]
+    words += [word for source in config.qa for word in ("--qa", _portable(source))]
     words += ["--out", _portable(str(out)), "--generator", config.generator]
     if config.mix:
         words += ["--target", ",".join(f"{capability}={count}" for capability, count in config.mix.items())]
@@ -78,11 +110,27 @@ def command(config: BuildConfig, out: Path) -> str:
     words += ["--length-bins", ",".join(map(format_length, config.length_bins))]
     words += ["--tokenizer", _portable(config.tokenizer), "--val-share", f"{config.val_share:g}"]
     words += ["--seed", str(config.seed)]
-    for key, value in config.model_dump(mode="json").items():
-        if key not in (*FLAGS, *FREE) and getattr(config, key) != type(config).model_fields[key].default:
+    for key, value in _flat(config.model_dump(mode="json", exclude_defaults=True)):
+        if key.partition(".")[0] not in (*FLAGS, *FREE):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             words += ["--set", f"{key}={text}"]
     return shlex.join(words)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings that are not the default, tables of them as dotted keys; without paths and addresses."""
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and key != "mix":
+            yield from _flat(value, f"{key}.")
+        elif name == "base_url":
+            yield key, ENDPOINT
+        elif key == "decontaminate.against":
+            yield key, [_portable(one) for one in value]
+        elif (isinstance(value, str) and key in ("base", "diagnose")) or name == "model":
+            yield key, _portable(value)
+        else:
+            yield key, value
 
 
 def _portable(path: str) -> str:
@@ -129,20 +177,50 @@ def _yaml_list(key: str, values: list[str]) -> list[str]:
 def _body(facts: BuildFacts) -> Iterator[str]:
     source, records = facts["source"], facts["records"]
     splits = records["splits"]
-    yield "# Long-context tasks with verifiable answers, built by rules"
-    yield (
+    tracks = _tracks(facts)
+    yield "# Long-context tasks with verifiable answers" + (", built by rules" if tracks == ["rules"] else "")
+    made = (
         f"{splits.get('train', 0):,} training and {splits.get('validation', 0):,} validation records that show "
-        f"{records['documents']:,} documents, made by the rules track of golongrl {source['version']}: no model "
-        "wrote a question or an answer. Every question is made of a document's own structure, its answer was found a "
-        "second time by brute force in the text of the prompt, the gold answer scores 1.0 under the record's own "
-        "reward, and the record names the characters that prove it."
+        f"{records['documents']:,} documents, "
     )
+    if tracks == ["rules"]:
+        made += (
+            f"made by the rules track of golongrl {source['version']}: no model wrote a question or an answer. Every "
+            "question is made of a document's own structure, its answer was found a second time by brute force in "
+            "the text of the prompt, the gold answer scores 1.0 under the record's own reward, and the record names "
+            "the characters that prove it."
+        )
+    else:
+        made += f"made by golongrl {source['version']}. {' '.join(TRACKS[track] for track in tracks)} {EVERY}"
+    yield made
+    if "version_of_data" in facts:
+        yield f"This is version {facts['version_of_data']} of the data."
     yield _shell(source["command"])
+    yield from (f"**Warning.** {warning}" for warning in phases.warnings(facts))
     yield from (f"Note: {note}." for note in facts.get("notes", []))
     yield from _what_is_in_it(facts)
     yield from _how_it_came_about(facts)
     yield from _where_it_is_from(facts)
     yield from _how_to_use_it(facts)
+
+
+TRACKS = {
+    "rules": (
+        "Questions by rules are made of a document's own structure, and their answers were found a second time by "
+        "brute force in the text of the prompt."
+    ),
+    "qa": "Questions of existing sets keep the sets' answers; their documents stand among others.",
+    "llm": "Questions by models come with quotations that were found in the document.",
+}
+"""Track -> what makes its answers right; `extra_info.generator` names the track of each record."""
+EVERY = "Every gold answer scores 1.0 under the record's own reward."
+
+
+def _tracks(facts: BuildFacts) -> list[str]:
+    """Tracks that the build ran, in the order of `TRACKS`."""
+    ran = {"qa": "qa" in facts, "llm": "synthesis" in facts}
+    ran["rules"] = not any(ran.values()) or any(one["attempts"] for one in facts["construct"].values())
+    return [track for track in TRACKS if ran[track]]
 
 
 def _what_is_in_it(facts: BuildFacts) -> Iterator[str]:
@@ -184,6 +262,14 @@ def _how_it_came_about(facts: BuildFacts) -> Iterator[str]:
     yield "A passed-over attempt found no unambiguous question; a rejected one made a question that failed a check."
     yield tables.markdown(tables.attempts(facts))
     yield _some(tables.reasons(facts, REASONS), "No attempt failed.")
+    for phase in phases.phases(facts):
+        yield f"## {phase.title}"
+        yield phase.text
+        for caption, table in shown(phase.tables):
+            yield from ([f"{caption}:"] if caption else [])
+            yield tables.markdown(table)
+        if any(shown(phase.details)):
+            yield "report.html tells more."
 
 
 def _some(table: tables.TableOf, otherwise: str) -> str:
@@ -203,7 +289,8 @@ def _where_it_is_from(facts: BuildFacts) -> Iterator[str]:
 
 
 def _how_to_use_it(facts: BuildFacts) -> Iterator[str]:
-    rows: list[list[Any]] = [list(field) for field in FIELDS]
+    filled = dict.fromkeys(fields for key, fields in PHASE_FIELDS.items() if key in facts)
+    rows: list[list[Any]] = [list(field) for field in (*FIELDS, *filled)]
     yield "## Fields"
     yield "The columns are those that verl's RLHFDataset reads. From `index` on, the fields are in `extra_info`."
     yield tables.markdown((["field", "content"], rows))

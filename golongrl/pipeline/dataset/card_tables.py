@@ -200,7 +200,7 @@ def markdown(table: tuple[Sequence[str], Sequence[Sequence[Any]]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    text = "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     return " ".join(_SPECIAL.sub(r"\\\g<0>", text).split())
 

@@ -1,7 +1,6 @@
 """Phase 1, collect: read files, filter what they hold, and store the documents that stay, each with what the later
 phases must know of it. Copies are dropped once everything is read."""
 
-import base64
 import json
 import os
 from collections import Counter
@@ -11,14 +10,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from golongrl import __version__
 from golongrl.core import tokens
 from golongrl.core.documents import Document
-from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.core.store import atomic_path, content_key, write_text
 from golongrl.pipeline.dataset import near_duplicates
-from golongrl.pipeline.dataset.assign import amounts
-from golongrl.pipeline.dataset.encoding import Entry, encode, kind_of
+from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
+from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
 from golongrl.pipeline.dataset.filters import boilerplate, language, quality
+from golongrl.pipeline.dataset.index import entry_of, entry_row
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.reading import parts, read_part
@@ -42,6 +44,7 @@ def silent(label: str, total: int | None) -> AbstractContextManager[Any]:
 SUPPORTED = ("en", "zh")
 JOB_BYTES = 4_000_000
 """Source bytes, about, that make one job."""
+SIGNATURE_BYTES = 4 * near_duplicates.PERMUTATIONS
 
 
 @dataclass
@@ -85,33 +88,31 @@ def collect(
         bar.advance(len(jobs) - len(todo))
         for _ in run_all(collect_job, todo):
             bar.advance(1)
-    signatures: list[bytes] = []
+    signatures = bytearray()
     seen: dict[str, str] = {}
     for job in jobs:
         found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        signed = memoryview(_signatures(job).read_bytes())
         result.read += found["read"]
         result.removed.update(found["removed"])
         result.refused += [Refusal(**row) for row in found["refused"]]
         result.dropped += [tuple(row) for row in found["dropped"]]
-        for row in found["documents"]:
-            signature = base64.b85decode(row.pop("signature"))
-            entry = Entry(**row)
+        for number, row in enumerate(found["documents"]):
+            entry = entry_of(row, CRITERION_NAMES)
             if entry.sha256 in seen:
                 result.dropped.append((entry.source, "exact copy", f"the same text as {seen[entry.sha256]}"))
                 continue
             seen[entry.sha256] = entry.source
             result.entries.append(entry)
-            signatures.append(signature)
+            signatures += signed[number * SIGNATURE_BYTES : (number + 1) * SIGNATURE_BYTES]
     _drop_near_copies(result, signatures, config.near_duplicate)
     return result
 
 
-def _drop_near_copies(result: Collection, signatures: Sequence[bytes], threshold: float) -> None:
-    if threshold >= 1 or len(signatures) < 2:
+def _drop_near_copies(result: Collection, signatures: bytearray, threshold: float) -> None:
+    if threshold >= 1 or len(result.entries) < 2:
         return
-    import numpy as np
-
-    matrix = np.frombuffer(b"".join(signatures), dtype=np.uint32).reshape(len(signatures), -1)
+    matrix = np.frombuffer(signatures, dtype=np.uint32).reshape(len(result.entries), -1)
     kept = []
     for entry, original in zip(result.entries, near_duplicates.groups(matrix, threshold), strict=True):
         if original < 0:
@@ -141,26 +142,33 @@ def _summary(job: Job) -> Path:
     return Path(job["folder"]) / "documents" / f"{job['key']}.json"
 
 
+def _signatures(job: Job) -> Path:
+    return _summary(job).with_suffix(".signatures")
+
+
 def collect_job(job: Job) -> Job:
-    """Read one part: a shard of documents, then, as the sign that it is whole, its summary."""
+    """Read one part: a shard of documents with their signatures, then, as the sign that it is whole, its summary."""
     summary = _summary(job)
     shard = summary.with_suffix(".jsonl")
     settings = job["settings"]
     counter = load_tokenizer(settings["tokenizer"])
     found: Job = {"read": 0, "documents": [], "refused": [], "dropped": [], "removed": Counter()}
+    signatures = bytearray()
     with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
         for outcome in _read(job):
             if isinstance(outcome, Refusal):
                 found["refused"].append({"source": _printable(outcome.source), "reason": _printable(outcome.reason)})
                 continue
             found["read"] += 1
-            document, why, removed = filtered(outcome, settings, counter)
-            if why is not None:
-                found["dropped"].append([outcome.source, *why])
+            result = filtered(outcome, settings, counter)
+            if result.fault is not None:
+                found["dropped"].append([outcome.source, *result.fault])
                 continue
-            found["removed"].update(list(removed))
+            document = result.document
+            found["removed"].update(list(result.removed))
             offset = handle.tell()
-            handle.write(json.dumps(encode(document), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            stored = pack(document)
+            handle.write(stored)
             entry = Entry(
                 sha256=document.sha256,
                 source=document.source,
@@ -168,15 +176,17 @@ def collect_job(job: Job) -> Job:
                 language=document.language,
                 licence=document.licence,
                 kind=kind_of(document),
-                n_tokens=counter.count(document.text),
+                n_tokens=result.n_tokens,
                 amounts=amounts(document),
                 shard=f"documents/{shard.name}",
                 offset=offset,
-                size=handle.tell() - offset,
+                size=len(stored),
             )
-            signature = near_duplicates.signature(document.text, document.language).tobytes()
-            found["documents"].append({**asdict(entry), "signature": base64.b85encode(signature).decode()})
-    write_json(summary, found)
+            found["documents"].append(entry_row(entry))
+            signatures += near_duplicates.signature(document.text, document.language).tobytes()
+    with atomic_path(_signatures(job)) as temporary:
+        temporary.write_bytes(signatures)
+    write_text(summary, json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
     return {"key": job["key"], "documents": len(found["documents"])}
 
 
@@ -191,25 +201,43 @@ def _read(job: Job) -> Iterator[Document | Refusal]:
     )
 
 
-def filtered(
-    document: Document, settings: dict[str, Any], counter: tokens.Tokenizer
-) -> tuple[Document, tuple[str, str] | None, dict[str, int]]:
-    """(document without boilerplate, (filter, reason) when it does not stay, boilerplate that was removed)."""
+@dataclass(frozen=True)
+class Filtered:
+    """A document without boilerplate, what was removed of it (reason -> blocks), its tokens, and (filter, reason)
+    when it does not stay. What is nothing but boilerplate is not counted."""
+
+    document: Document
+    removed: dict[str, int]
+    n_tokens: int = 0
+    fault: tuple[str, str] | None = None
+
+
+def filtered(document: Document, settings: dict[str, Any], counter: tokens.Tokenizer) -> Filtered:
+    """What the filters make of a document."""
     document, removed = boilerplate.strip(document)
     if not document.text.strip():
-        return document, ("boilerplate", "nothing but boilerplate"), removed
-    if counter.count(document.text) < settings["min_tokens"]:
-        return document, ("length", f"shorter than min_tokens = {settings['min_tokens']}"), removed
+        return Filtered(document, removed, fault=("boilerplate", "nothing but boilerplate"))
+    n_tokens = counter.count(document.text)
+    fault = _fault(document, n_tokens, settings)
+    if fault is None:
+        code = language.detect(document.text)
+        if code in SUPPORTED:
+            document = document if code == document.language else replace(document, language=code)
+        elif code != "unknown":
+            fault = ("language", f"language {code}: not supported, only en and zh are")
+    if fault is None and (reason := quality.fault(document)) is not None:
+        fault = ("quality", reason)
+    return Filtered(document, removed, n_tokens, fault)
+
+
+def _fault(document: Document, n_tokens: int, settings: dict[str, Any]) -> tuple[str, str] | None:
+    """What a document's length and licence are at odds with."""
+    if n_tokens < settings["min_tokens"]:
+        return "length", f"shorter than min_tokens = {settings['min_tokens']}"
     allowed = {name.casefold() for name in settings["licences"]}
     if allowed and document.licence.casefold() not in allowed:
-        return document, ("licence", f"licence {document.licence} is not among those allowed"), removed
-    code = language.detect(document.text)
-    if code in SUPPORTED:
-        document = replace(document, language=code)
-    elif code != "unknown":
-        return document, ("language", f"language {code}: not supported, only en and zh are"), removed
-    fault = quality.fault(document)
-    return document, None if fault is None else ("quality", fault), removed
+        return "licence", f"licence {document.licence} is not among those allowed"
+    return None
 
 
 def funnel(collection: Collection) -> str:

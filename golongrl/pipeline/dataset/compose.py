@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from golongrl import __version__
@@ -105,28 +105,17 @@ class _Room:
         if form.scope == "context":
             self.overhead += min(QUESTION_TOKENS, int(QUESTION_SHARE * self.size))
         self.taken = {normalise(self.entry.title)}
-        self.neighbours = self._neighbours()
+        self.neighbours = library.neighbours(request.document, request.held_out, rng)
 
     def elsewhere(self) -> tuple[Excerpt, ...]:
         """Stretches of a few other documents."""
-        windows = (m.window(ELSEWHERE_TOKENS, self.rng) for m in itertools.islice(self._neighbours(), ELSEWHERE))
+        others = self.library.neighbours(self.request.document, self.request.held_out, self.rng)
+        windows = (other.window(ELSEWHERE_TOKENS, self.rng) for other in itertools.islice(others, ELSEWHERE))
         return tuple(window[0] for window in windows if window is not None)
 
     def task(self, question: str, stated: str) -> Task:
         """The prompt's parts beside its documents."""
         return Task(question, stated, self.entry.language, self.question_first)
-
-    def _neighbours(self) -> Iterator[Measured]:
-        """Other documents in the same language, those of the same kind first, in a random order. Around a training
-        question stands no validation document."""
-        same_language = self.library.by_language[self.entry.language]
-        entries, target = self.library.entries, self.request.document
-        allowed = [n for n in same_language if n != target and (self.request.held_out or not entries[n].held_out)]
-        self.rng.shuffle(allowed)
-        for alike in (True, False):
-            for number in allowed:
-                if (entries[number].kind == self.entry.kind) == alike:
-                    yield self.library.measured(number)
 
 
 def _construct(
@@ -145,7 +134,7 @@ def _construct(
         return candidate
     task = room.task(candidate.question, instruction(candidate, room.metric, scene.language))
     shown = candidate.withheld or target
-    before, after = _around(room, candidate, shown, task) if not whole else _split(others, _spread(room.request.slot))
+    before, after = _around(room, candidate, shown, task) if not whole else _split(others, spread(room.request.slot))
     prompt = finish(
         before,
         shown,
@@ -167,7 +156,7 @@ def _around(room: _Room, candidate: Candidate, shown: Excerpt, task: Task) -> tu
     tokenizer = room.library.tokenizer
     own = tokenizer.count(shown.text)
     left = room.size - base_tokens(tokenizer, task) - own
-    wanted = _spread(room.request.slot) * (own + left) - _middle(candidate, shown) * own
+    wanted = spread(room.request.slot) * (own + left) - _middle(candidate, shown) * own
     ahead = min(max(0, round(wanted)), left)
     before, unfilled = gather(room.neighbours, ahead, room.taken, room.rng)
     after, _ = gather(room.neighbours, left - ahead + unfilled, room.taken, room.rng)
@@ -179,7 +168,7 @@ def _split(others: list[Excerpt], depth: float) -> tuple[list[Excerpt], list[Exc
     return others[:place], others[place:]
 
 
-def _spread(slot: int) -> float:
+def spread(slot: int) -> float:
     """The slot's place in the base-2 van der Corput sequence: any run of slots covers 0..1 evenly."""
     value, step = 0.0, 0.5
     while slot:

@@ -1,7 +1,7 @@
 """The prompt: documents around the evidence, the question before or after them, the answer format, within a bin."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from golongrl.core.documents import Span
@@ -152,22 +152,33 @@ def finish(
     Never more than `limit` tokens, measured on the whole prompt: others are dropped where they may be, those farthest
     from `first` first. Unfit when the prompt is too long for the bin, or too short.
     """
-    before, after = list(before), list(after)
+    excerpts = (*before, first, *after)
+    kept = [len(before)] if droppable else range(len(excerpts))
+    return fit(excerpts, kept, task, bin=bin, limit=limit, tokenizer=tokenizer)
+
+
+def fit(
+    excerpts: Sequence[Excerpt], kept: Collection[int], task: Task, *, bin: Bin, limit: int, tokenizer: Tokenizer
+) -> Prompt | Unfit:
+    """The prompt with all excerpts that fit in `limit` tokens; those whose places `kept` lists always stay.
+
+    Others are dropped where they are too many, those farthest from one that stays first. Unfit when the prompt is too
+    long for the bin, or too short.
+    """
+    shown = [(excerpt, place in kept) for place, excerpt in enumerate(excerpts)]
     while True:
-        excerpts = (*before, first, *after)
-        text, context, starts = render(excerpts, task)
+        text, context, starts = render([excerpt for excerpt, _ in shown], task)
         n_tokens = tokenizer.count(text)
         if n_tokens <= limit:
             break
-        if not droppable or len(excerpts) == 1:
+        staying = [place for place, (_, stays) in enumerate(shown) if stays]
+        going = [place for place, (_, stays) in enumerate(shown) if not stays]
+        if not going:
             return Unfit("longer than the bin")
-        if len(before) > len(after):
-            before.pop(0)
-        else:
-            after.pop()
+        shown.pop(max(going, key=lambda place: (min(abs(place - one) for one in staying), place)))
     if n_tokens <= bin.lower:
         return Unfit("too few other documents to fill the bin")
-    return Prompt(text, context, excerpts, starts, n_tokens)
+    return Prompt(text, context, tuple(excerpt for excerpt, _ in shown), starts, n_tokens)
 
 
 def instruction(candidate: Candidate, metric: str, language: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.assign import Assignment, assign
-from golongrl.pipeline.dataset.build import refusals
 from golongrl.pipeline.dataset.collect import Progress, collect, nothing_usable, silent
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.encoding import Entry
@@ -20,6 +19,7 @@ from golongrl.pipeline.dataset.request import Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
 from golongrl.pipeline.dataset.sources import find_files
+from golongrl.pipeline.dataset.summary import refusals
 
 SAMPLE_BYTES = 16_000_000
 """Bytes of the sources that are read; smaller sources are read whole."""

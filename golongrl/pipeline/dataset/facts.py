@@ -1,13 +1,26 @@
 """What a build came to, as plain JSON: the content of build.json, from which card and report page are written.
 
 The build fills `source`, `collect`, `assign`, `construct` and `asked`; `records` and `closed_book` come from one pass
-over the finished records (`survey.Survey`, `closed_book.closed_book`).
+over the finished records (`survey.Survey`, `closed_book.closed_book`). Phases that did not run have no key.
 """
 
 from typing import NotRequired, TypedDict
 
-Tally = dict[str, int]
-"""Reason or name -> count."""
+from golongrl.pipeline.dataset.phase_facts import (
+    CallFacts,
+    ContaminationFacts,
+    DiagnosisFacts,
+    DifficultyFacts,
+    FunnelStep,
+    LearnedFacts,
+    ProbeFacts,
+    QaSetFacts,
+    ShortcutFacts,
+    SynthesisFacts,
+    Tally,
+    VerifyFacts,
+    VersionFacts,
+)
 
 
 class SourceFacts(TypedDict):
@@ -199,3 +212,19 @@ class BuildFacts(TypedDict):
     closed_book: list[ClosedBookFacts]
     notes: NotRequired[list[str]]
     """Further sentences for the card, such as what could not be built."""
+    funnel: NotRequired[dict[str, list[FunnelStep]]]
+    """Track ("rules", "qa", "llm") -> its stages in order."""
+    qa: NotRequired[list[QaSetFacts]]
+    synthesis: NotRequired[SynthesisFacts]
+    verify: NotRequired[VerifyFacts]
+    difficulty: NotRequired[DifficultyFacts]
+    contamination: NotRequired[ContaminationFacts]
+    calls: NotRequired[dict[str, CallFacts]]
+    """By model."""
+    version_of_data: NotRequired[int]
+    """1, or one more than that of the base."""
+    versions: NotRequired[VersionFacts]
+    diagnosis: NotRequired[DiagnosisFacts]
+    shortcuts: NotRequired[list[ShortcutFacts]]
+    learned: NotRequired[list[LearnedFacts]]
+    probes: NotRequired[list[ProbeFacts]]

@@ -32,10 +32,10 @@ class Item:
     """A question and its gold answer.
 
     `source` names where it comes from ("hotpot_dev.json#12", or the document and model of a synthetic one), `form`
-    the kind ("qa:hotpotqa", "llm:T3"). `gold` holds the answer: its aliases for `em` (the first is the gold), one letter
-    for `choice`, one number or expression for `math`, one JSON table for `iou`, the items in order for the list
-    metrics, the references for `rouge_l`. `question` is what is asked, without options; `options` stand below it as
-    A, B, ... `shown` are the stretches that the prompt must show (whole documents where nothing else is known),
+    the kind ("qa:hotpotqa", "llm:T3"). `gold` holds the answer: its aliases for `em` (the first is the gold), one
+    letter for `choice`, one number or expression for `math`, one JSON table for `iou`, the items in order for the
+    list metrics, the references for `rouge_l`. `question` is what is asked, without options; `options` stand below it
+    as A, B, ... `shown` are the stretches that the prompt must show (whole documents where nothing else is known),
     `distractors` digests of documents that the set itself puts beside them, `evidence` what the answer rests on;
     empty where nobody said. `extra` goes into `extra_info` (`tolerance`, `relevance`).
     """
@@ -71,14 +71,18 @@ class Item:
         return cls(**{**row, **stretches, **texts})
 
 
-def excerpt_of(document: Document, span: Span) -> Excerpt:
-    """The blocks of a document that a span touches, tables cut to the rows it touches."""
+def excerpt_of(document: Document, *spans: Span) -> Excerpt:
+    """The blocks of a document that a span touches, tables cut to the rows it touches; of several spans together."""
+
+    def touched(part: Span) -> bool:
+        return any(part.end > span.start and part.start < span.end for span in spans)
+
     blocks = []
     for block in document.blocks:
-        if block.span.end <= span.start or block.span.start >= span.end:
+        if not touched(block.span):
             continue
         if block.table is not None:
-            rows = [row for row in block.table.rows if row.span.end > span.start and row.span.start < span.end]
+            rows = [row for row in block.table.rows if touched(row.span)]
             if rows and len(rows) < len(block.table.rows):
                 block = replace(block, table=replace(block.table, rows=tuple(rows)))
         blocks.append(block)

@@ -2,21 +2,27 @@
 
 import functools
 import json
+import random
+import sys
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from golongrl.core import tokens
 from golongrl.core.documents import Document
-from golongrl.core.store import atomic_path, file_sha256, read_jsonl
-from golongrl.pipeline.dataset.encoding import Entry, decode
+from golongrl.core.store import file_sha256
+from golongrl.pipeline.dataset.encoding import Entry, decode, unpack
 from golongrl.pipeline.dataset.excerpt import Measured
+from golongrl.pipeline.dataset.index import Group, Index, group_of
+from golongrl.pipeline.dataset.index import write_index as write_index
 
-INDEX = "index.jsonl"
-CACHED_CHARACTERS = 24_000_000
-"""Characters of document text that one process keeps."""
+CACHED_BYTES = 24_000_000
+"""Memory, about, of the documents that one process keeps."""
+UNIT_BYTES = 400
+"""Memory of a block or table row beside its text."""
 
 
 class Library:
@@ -29,7 +35,14 @@ class Library:
         self._open: OrderedDict[str, BinaryIO] = OrderedDict()
 
     def row(self, number: int) -> bytes:
-        """The stored JSON row of a document, as bytes."""
+        """The JSON row of a document (`encoding.encode`), as bytes."""
+        return json.dumps(self._row(number), ensure_ascii=False).encode()
+
+    def text(self, number: int) -> str:
+        """The text of a document."""
+        return str(self._row(number)["text"])
+
+    def _row(self, number: int) -> dict[str, Any]:
         entry = self.entries[number]
         handle = self._open.get(entry.shard)
         if handle is None:
@@ -37,7 +50,7 @@ class Library:
             if len(self._open) > 32:
                 self._open.popitem(last=False)[1].close()
         handle.seek(entry.offset)
-        return handle.read(entry.size)
+        return unpack(handle.read(entry.size))
 
     def measured(self, number: int) -> Measured:
         """A document ready to be cut by tokens."""
@@ -45,11 +58,11 @@ class Library:
         if found is not None:
             self._cache.move_to_end(number)
             return found
-        found = Measured(decode(json.loads(self.row(number))), self.tokenizer, self.entries[number].n_tokens)
+        found = Measured(decode(self._row(number)), self.tokenizer, self.entries[number].n_tokens)
         self._cache[number] = found
-        self._cached += len(found.document.text)
-        while self._cached > CACHED_CHARACTERS and len(self._cache) > 1:
-            self._cached -= len(self._cache.popitem(last=False)[1].document.text)
+        self._cached += _memory(found)
+        while self._cached > CACHED_BYTES and len(self._cache) > 1:
+            self._cached -= _memory(self._cache.popitem(last=False)[1])
         return found
 
     def document(self, number: int) -> Document:
@@ -60,22 +73,56 @@ class Library:
     def by_language(self) -> dict[str, tuple[int, ...]]:
         """Numbers of the documents of each language."""
         found: dict[str, list[int]] = {}
+        for (language, _, _), numbers in self.groups.items():
+            found.setdefault(language, []).extend(numbers)
+        return {language: tuple(sorted(numbers)) for language, numbers in found.items()}
+
+    @functools.cached_property
+    def groups(self) -> dict[Group, Sequence[int]]:
+        """Numbers of the documents of each language, kind and side."""
+        if isinstance(self.entries, Index):
+            return self.entries.groups()
+        found: dict[Group, array[int]] = {}
         for number, entry in enumerate(self.entries):
-            found.setdefault(entry.language, []).append(number)
-        return {language: tuple(numbers) for language, numbers in found.items()}
+            found.setdefault(group_of(entry), array("I")).append(number)
+        return dict(sorted(found.items()))
+
+    def neighbours(self, number: int, held_out: bool, rng: random.Random) -> Iterator[Measured]:
+        """Other documents in the language of document `number`, those of its kind first, in a random order; without
+        `held_out` no validation documents."""
+        target = self.entries[number]
+        same = {group: found for group, found in self.groups.items() if group[0] == target.language}
+        for alike in (True, False):
+            pools = [
+                found
+                for (_, kind, held), found in same.items()
+                if (kind == target.kind) == alike and (held_out or not held)
+            ]
+            for other in drawn(pools, rng):
+                if other != number:
+                    yield self.measured(other)
 
 
-def write_index(folder: Path, entries: Sequence[Entry]) -> None:
-    """Write the index for worker processes, atomically."""
-    with atomic_path(folder / INDEX) as temporary, open(temporary, "w", encoding="utf-8") as handle:
-        for entry in entries:
-            handle.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+def drawn(pools: Sequence[Sequence[int]], rng: random.Random) -> Iterator[int]:
+    """All numbers of some pools in a random order, each drawn when it is asked for."""
+    total = sum(map(len, pools))
+    # A shuffle of which only the places that were touched are written down.
+    moved: dict[int, int] = {}
+    for place in range(total):
+        at = rng.randrange(place, total)
+        chosen = moved.get(at, at)
+        last = moved.pop(place, place)
+        if at != place:
+            moved[at] = last
+        for pool in pools:
+            if chosen < len(pool):
+                yield pool[chosen]
+                break
+            chosen -= len(pool)
 
 
-def read_index(folder: Path) -> Iterator[Entry]:
-    """The entries that `write_index` wrote."""
-    for _, row in read_jsonl(folder / INDEX):
-        yield Entry(**row)
+def _memory(measured: Measured) -> int:
+    return sys.getsizeof(measured.document.text) + UNIT_BYTES * len(measured.units)
 
 
 def absolute(tokenizer: str) -> str:
@@ -100,10 +147,13 @@ def load_tokenizer(name: str) -> tokens.Tokenizer:
 @functools.lru_cache(maxsize=1)
 def open_library(folder: str, tokenizer: str) -> Library:
     """The library in a folder, once per process."""
-    return Library(Path(folder), tuple(read_index(Path(folder))), load_tokenizer(tokenizer))
+    return Library(Path(folder), Index(Path(folder)), load_tokenizer(tokenizer))
 
 
 def hold_out(entries: Sequence[Entry], numbers: Sequence[int]) -> list[Entry]:
     """The entries with those of the given numbers marked as validation documents."""
     chosen = set(numbers)
-    return [replace(entry, held_out=number in chosen) for number, entry in enumerate(entries)]
+    return [
+        replace(entry, held_out=number in chosen) if (number in chosen) != entry.held_out else entry
+        for number, entry in enumerate(entries)
+    ]

@@ -1,19 +1,20 @@
 """Settings of the phases of `golongrl build-dataset` that ask models: synthesis, verification, difficulty."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from golongrl.core.config import Config
+from golongrl.core.tasks import METRICS
 
 
 class ModelConfig(Config):
     """One model behind an OpenAI-compatible endpoint."""
 
-    base_url: str
-    """Up to and including /v1."""
+    base_url: str = ""
+    """Up to and including /v1; empty for the generator's when `engine` starts its server."""
     model: str
-    """The name that the endpoint serves."""
+    """The name that the endpoint serves, or the model's folder when `engine` starts its server."""
     max_model_len: int | None = Field(default=None, ge=2)
     """Prompt and answer together, in tokens; default: what the endpoint says."""
     max_tokens: int = Field(default=4096, ge=1)
@@ -36,6 +37,10 @@ class ModelConfig(Config):
     """Price of a million prompt tokens, in the currency of `max_cost`."""
     output_price: float = Field(default=0.0, ge=0)
     """Price of a million answer tokens."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides its answers, without where and how patiently it is asked."""
+        return self.model_dump(include={"model", "max_model_len", "max_tokens", "temperature", "top_p", "think"})
 
 
 class SynthesisConfig(Config):
@@ -63,10 +68,18 @@ class VerifyConfig(Config):
     """Smallest share of answers that pass for the gold to stand."""
     pass_score: float = Field(default=0.75, gt=0, le=1)
     """Score from which an answer under a graded metric passes; ungraded ones pass at 1."""
+    pass_scores: dict[str, float] = Field(default_factory=lambda: {"rouge_l": 0.3})
+    """Another such score for some metrics. Good summaries of one text share few words in order; 0.3 is reached by 2 %
+    of QMSum's references to other questions about the same meeting, and by 0.2 % of those about other meetings."""
     necessity: bool = True
     """Whether the context must be needed: closed book and without the evidence must fail, the evidence alone pass."""
     necessity_votes: int = Field(default=2, ge=1)
     """Answers per necessity question."""
+
+    @field_validator("pass_scores")
+    @classmethod
+    def _metrics(cls, value: dict[str, float]) -> dict[str, float]:
+        return _pass_scores(value)
 
 
 class DifficultyConfig(Config):
@@ -81,6 +94,9 @@ class DifficultyConfig(Config):
     """Answers per record and stage."""
     pass_score: float = Field(default=0.75, gt=0, le=1)
     """Score from which an answer under a graded metric passes; ungraded ones pass at 1."""
+    pass_scores: dict[str, float] = Field(default_factory=lambda: {"rouge_l": 0.3})
+    """Another such score for some metrics. Good summaries of one text share few words in order; 0.3 is reached by 2 %
+    of QMSum's references to other questions about the same meeting, and by 0.2 % of those about other meetings."""
     easy: float = Field(default=0.75, ge=0, le=1)
     """Stage 1: easy above this pass rate."""
     medium: float = Field(default=0.5, ge=0, le=1)
@@ -89,6 +105,30 @@ class DifficultyConfig(Config):
     """Stage 2: medium above this pass rate."""
     large_hard: float = Field(default=0.25, ge=0, le=1)
     """Stage 2: hard from this pass rate on; below, quarantined."""
+
+    @field_validator("pass_scores")
+    @classmethod
+    def _metrics(cls, value: dict[str, float]) -> dict[str, float]:
+        return _pass_scores(value)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "DifficultyConfig":
+        for upper, lower in (("easy", "medium"), ("large_medium", "large_hard")):
+            if getattr(self, lower) > getattr(self, upper):
+                raise ValueError(f"{lower} is above {upper}; pass rates from {lower} to {upper} make a level")
+        if self.large and not self.small:
+            raise ValueError("large is the second stage; name the model of the first as small")
+        return self
+
+
+def _pass_scores(scores: dict[str, float]) -> dict[str, float]:
+    """The scores, once every metric is known and can be passed."""
+    for metric, score in scores.items():
+        if metric not in METRICS:
+            raise ValueError(f"no metric {metric!r}; metrics: {', '.join(METRICS)}")
+        if not 0 < score <= 1:
+            raise ValueError(f"{metric} = {score}: expected a score above 0, 1 at the most")
+    return scores
 
 
 class DecontaminateConfig(Config):

@@ -157,29 +157,35 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _words(piece: str) -> NDArray[np.uint64]:
-    """A polynomial hash of every word: differences of prefix sums, shifted back to the word's own start."""
-    if not piece.isascii():
+    """A polynomial hash of every word: a sum over the piece's powers, shifted back to the word's own start."""
+    if piece.isascii():
+        codes = np.frombuffer(piece.encode().translate(_folded_ascii()), np.uint8)
+        first = _word_starts(codes != 0)
+    else:
         if not unicodedata.is_normalized("NFC", piece):
             piece = unicodedata.normalize("NFC", piece)
         for form, plain in _SPELLED.items():
             if form in piece:
                 piece = piece.replace(form, plain)
-    codes = _folded()[np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)]
-    inside = codes != 0
-    starts, ends = inside.copy(), inside.copy()
-    starts[1:] &= ~inside[:-1]
-    ends[:-1] &= ~inside[1:]
-    if not piece.isascii():
-        single = ((codes >= _FIRST_CJK) & (codes < _END_CJK)) | (codes >= _ASTRAL_HAN)
-        starts |= single
-        ends |= single
-        starts[1:] |= inside[1:] & single[:-1]
-        ends[:-1] |= inside[:-1] & single[1:]
-    first, last = np.flatnonzero(starts), np.flatnonzero(ends)
+        codes = _folded()[np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)]
+        starts = codes != 0
+        if codes.max(initial=0) < _FIRST_CJK:
+            first = _word_starts(starts)
+        else:
+            single = ((codes >= _FIRST_CJK) & (codes < _END_CJK)) | (codes >= _ASTRAL_HAN)
+            starts[1:] &= ~starts[:-1] | single[1:] | single[:-1]
+            first = np.flatnonzero(starts)
+    if not len(first):
+        return np.empty(0, np.uint64)
     powers, inverses = _powers(len(codes))
-    terms = codes * powers
-    sums = np.cumsum(terms)
-    return (sums[last] - sums[first] + terms[first]) * inverses[first]
+    # What stands between words is 0, so that a word's sum may go on to the start of the next one.
+    return np.add.reduceat(codes * powers, first) * inverses[first]
+
+
+def _word_starts(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where runs of True begin."""
+    inside[1:] &= ~inside[:-1]
+    return np.flatnonzero(inside)
 
 
 def _powers(count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -214,9 +220,9 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 @functools.lru_cache(maxsize=1)
-def _folded() -> NDArray[np.uint64]:
+def _folded() -> NDArray[np.uint32]:
     """For every code point the letter or digit it stands for in comparable form; 0 for everything else."""
-    table = np.zeros(0x110000, np.uint64)
+    table = np.zeros(0x110000, np.uint32)
     for first, end in ((0x3400, 0xA000), (0xAC00, 0xD7A4), (_ASTRAL_HAN, 0x32000)):
         table[first:end] = np.arange(first, end)
     for first, end in ((0, 0x3400), (0xA000, 0xAC00), (0xF900, 0x10000), (0x1D400, 0x1D800)):
@@ -224,3 +230,8 @@ def _folded() -> NDArray[np.uint64]:
             letters = filter(str.isalnum, unicodedata.normalize("NFKC", chr(code)).lower())
             table[code] = ord(next(letters, "\0"))
     return table
+
+
+@functools.lru_cache(maxsize=1)
+def _folded_ascii() -> bytes:
+    return bytes(_folded()[:128].tolist()) + bytes(128)

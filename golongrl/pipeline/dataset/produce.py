@@ -10,14 +10,14 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from golongrl import __version__
 from golongrl.core.records import Record
-from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.core.store import atomic_path, content_key, write_text
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
@@ -44,8 +44,13 @@ TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
 """Documents that a lane has at most: so many per record wanted, and so many more."""
 DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
 """Largest share of a capability's records that are about one document, which is never fewer than so many."""
-JOB_TOKENS = 600_000
+JOB_TOKENS = 200_000
 """Prompt tokens, at most, of the requests that make one job."""
+
+
+T = TypeVar("T")
+Cell = tuple[bool, str, str]
+"""Held out, capability, label of the length bin."""
 
 
 @dataclass
@@ -91,7 +96,7 @@ class _Cell:
     failures: Counter[tuple[int, str]] = field(default_factory=Counter)
 
 
-class _Slots:
+class Slots:
     """Slot numbers per form, the lowest free first, so that what is balanced over slots stays balanced."""
 
     def __init__(self) -> None:
@@ -115,11 +120,17 @@ def produce(
     assignment: Assignment,
     run_all: RunAll,
     progress: Progress,
+    wanted: Mapping[Cell, int] | None = None,
 ) -> Produced:
-    """The records of a build; jobs and their results lie in `folder`/construct, so finished ones are never redone."""
+    """The records of a build; jobs and their results lie in `folder`/construct, so finished ones are never redone.
+
+    `wanted`: records per cell, where other tracks have given some already; default: all that the settings ask for.
+    """
     result = Produced()
-    cells = _cells(config, entries, assignment)
-    slots = _Slots()
+    if wanted is None:
+        wanted = wanted_cells(config, held_out_capabilities(entries, assignment))
+    cells = _cells(config, entries, assignment, wanted)
+    slots = Slots()
     limits = {c: max(2, round(config.max_answer_share * n)) for c, n in config.wanted.items()}
     # Few documents must carry more each.
     most = {
@@ -144,9 +155,9 @@ def produce(
         for made in (made for cell in cells for made in cell.spare):
             _reject(result.tally, made.request, entries[made.request.document].source, CROWDED)
         bar.advance(len(result.made) - before)
-    for capability, wanted in config.wanted.items():
+    for capability in config.wanted:
         built = sum(_capability(made) == capability for made in result.made)
-        result.missing[capability] = wanted - built
+        result.missing[capability] = sum(n for (_, name, _), n in wanted.items() if name == capability) - built
     return result
 
 
@@ -154,15 +165,14 @@ def _capability(made: Made) -> str:
     return TASK_FORMS[made.request.form].capability
 
 
-def _cells(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment) -> list[_Cell]:
-    """One cell per side, capability and bin. Validation asks held-out documents; its share of the records is
-    `val_share`, as far as they can serve."""
-    cells = []
+def wanted_cells(config: BuildConfig, able: Collection[str]) -> dict[Cell, int]:
+    """Records wanted per side, capability and bin; `able` are the capabilities that validation documents can serve,
+    in which validation has its share of the records."""
     lengths = bins(config.length_bins)
-    validation = _validation(config, entries, assignment)
+    validation = _validation(config, able)
     turn = {True: 0, False: 0}
+    wanted = {}
     for capability, total in config.wanted.items():
-        served = assignment[capability]
         of_side = {True: validation[capability], False: total - validation[capability]}
         for held_out, count in of_side.items():
             # What does not divide evenly goes to the bins in turn, not always to the shortest.
@@ -170,57 +180,69 @@ def _cells(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment
             extra = {(turn[held_out] + n) % len(lengths) for n in range(rest)}
             turn[held_out] += rest
             for place, bin in enumerate(lengths):
-                wanted = share + (place in extra)
-                lanes = _lanes(config.seed, entries, served, held_out, capability, bin, wanted)
-                cells.append(_Cell(held_out, capability, bin, wanted, lanes))
-    return cells
+                wanted[held_out, capability, bin.label] = share + (place in extra)
+    return wanted
 
 
-def _validation(config: BuildConfig, entries: Sequence[Entry], assignment: Assignment) -> dict[str, int]:
+def held_out_capabilities(entries: Sequence[Entry], assignment: Assignment) -> set[str]:
+    """Capabilities that a validation document can carry."""
+    return {name for name, served in assignment.items() if any(entries[number].held_out for number in served)}
+
+
+def _validation(config: BuildConfig, able: Collection[str]) -> dict[str, int]:
     """Validation records per capability: `val_share` of all, split by largest remainder over those that held-out
     documents can serve."""
-    able = {
-        capability: total * config.val_share
-        for capability, total in config.wanted.items()
-        if any(entries[number].held_out for number in assignment[capability])
-    }
-    counts = {capability: math.floor(able.get(capability, 0)) for capability in config.wanted}
-    left = round(sum(able.values())) - sum(counts.values())
-    for capability in sorted(able, key=lambda c: (counts[c] - able[c], c))[: max(0, left)]:
+    shares = {name: total * config.val_share for name, total in config.wanted.items() if name in able}
+    counts = {capability: math.floor(shares.get(capability, 0)) for capability in config.wanted}
+    left = round(sum(shares.values())) - sum(counts.values())
+    for capability in sorted(shares, key=lambda c: (counts[c] - shares[c], c))[: max(0, left)]:
         counts[capability] += 1
     return counts
 
 
+def _cells(
+    config: BuildConfig, entries: Sequence[Entry], assignment: Assignment, wanted: Mapping[Cell, int]
+) -> list[_Cell]:
+    """One cell per side, capability and bin, with the documents to ask. Validation asks held-out documents."""
+    # The order of the sources must not matter.
+    order = sorted(range(len(entries)), key=lambda number: entries[number].sha256)
+    able = {capability: _able(entries, order, assignment[capability]) for capability in config.wanted}
+    lengths = {bin.label: bin for bin in bins(config.length_bins)}
+    cells = []
+    for (held_out, capability, label), count in wanted.items():
+        lanes = _lanes(config.seed, able[capability][held_out], held_out, capability, lengths[label], count)
+        cells.append(_Cell(held_out, capability, lengths[label], count, lanes))
+    return cells
+
+
+def _able(
+    entries: Sequence[Entry], order: Sequence[int], served: Mapping[int, Sequence[TaskForm]]
+) -> dict[bool, dict[tuple[str, str], list[int]]]:
+    """Side -> (form, language) -> the documents that can serve a form, in the order given."""
+    able: dict[bool, dict[tuple[str, str], list[int]]] = {True: {}, False: {}}
+    for number in order:
+        entry = entries[number]
+        lanes = able[entry.held_out]
+        for form in served.get(number, ()):
+            lanes.setdefault((form.name, entry.language), []).append(number)
+    return able
+
+
 def _lanes(
-    seed: int,
-    entries: Sequence[Entry],
-    served: dict[int, list[TaskForm]],
-    held_out: bool,
-    capability: str,
-    bin: Bin,
-    wanted: int,
+    seed: int, able: Mapping[tuple[str, str], Sequence[int]], held_out: bool, capability: str, bin: Bin, wanted: int
 ) -> dict[tuple[str, str], list[int]]:
     """Per form and language the documents of a cell in a random order that the seed fixes. Bounded, since a cell of a
     large corpus never comes to its end."""
-    lanes: dict[tuple[str, str], list[int]] = {}
     if not wanted:
-        return lanes
-    for number, forms in served.items():
-        if entries[number].held_out == held_out:
-            for form in forms:
-                lanes.setdefault((form.name, entries[number].language), []).append(number)
+        return {}
     rng = random.Random(content_key("turns", seed, held_out, capability, bin.label))
-    order = sorted(lanes)
+    order = sorted(able)
     rng.shuffle(order)
     most = TURNS_PER_RECORD * wanted + FEWEST_TURNS
-    mixed = {}
-    for lane in order:
-        numbers = sorted(lanes[lane], key=lambda number: entries[number].sha256)
-        mixed[lane] = rng.sample(numbers, min(most, len(numbers)))
-    return mixed
+    return {lane: rng.sample(able[lane], min(most, len(able[lane]))) for lane in order}
 
 
-def _ask(cell: _Cell, slots: _Slots) -> Iterator[Request]:
+def _ask(cell: _Cell, slots: Slots) -> Iterator[Request]:
     """The requests of a cell's next round; every one goes to the lane that has come to least so far."""
     missing = cell.wanted - cell.kept
     if missing <= 0 or not cell.lanes:
@@ -245,7 +267,7 @@ def _settle(
     outcome: Job,
     entries: Sequence[Entry],
     kept: Kept,
-    slots: _Slots,
+    slots: Slots,
     result: Produced,
 ) -> bool:
     """Enter one outcome; True when its record is kept."""
@@ -401,13 +423,13 @@ def construct_job(job: Job) -> Job:
             if outcome.record is not None:
                 offset = handle.tell()
                 handle.write(json.dumps(outcome.record.model_dump(), ensure_ascii=False).encode() + b"\n")
-                made = _made(outcome.record, shard.name, offset, handle.tell() - offset)
+                made = facts_of(outcome.record, shard.name, offset, handle.tell() - offset)
             outcomes.append({"made": made, "unfit": dict(outcome.unfit), "dropped": dict(outcome.dropped)})
-    write_json(summary, outcomes)
+    write_text(summary, json.dumps(outcomes, ensure_ascii=False) + "\n")
     return {"key": job["key"]}
 
 
-def _made(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
+def facts_of(record: Record, shard: str, offset: int, size: int) -> dict[str, Any]:
     info = record.extra_info
     return {
         "shard": shard,
@@ -435,13 +457,8 @@ def read_records(folder: Path, made: Sequence[Made], start: int) -> Iterator[Rec
         yield Record.model_validate(row)
 
 
-def ordered(made: Sequence[Made], seed: int) -> list[Made]:
+def ordered(records: Sequence[T], seed: int) -> list[T]:
     """The records in a random order that the seed fixes."""
-    mixed = list(made)
+    mixed = list(records)
     random.Random(content_key("order", seed)).shuffle(mixed)
     return mixed
-
-
-def held(made: Made) -> bool:
-    """Whether a record is for validation."""
-    return made.request.held_out

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from golongrl.core.documents import Span
+from golongrl.pipeline.dataset import chinese_words
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Gen|Col|Capt|Sr|Jr|vs|etc|al|cf|No|Nos|Fig|Figs|Eq|Sec|Vol|pp|approx|Inc|Ltd"
@@ -16,6 +17,7 @@ _EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
 _ORDINAL = re.compile(r"第[一二三四五六七八九十百千零〇两]+")
 QUOTES = ("“”", "「」", "『』")
 _PAIRS = (*QUOTES, "()", "（）", "《》")
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _ODD = re.compile(r"[|<>{}\\=`*_#\[\]]|__|\.\.\.|https?:")
 _MARKUP = re.compile(r"\{[^{}\n]{1,200}\}|<[^<>\n]{1,200}>|(?:https?://|www\.)\S+")
@@ -82,11 +84,15 @@ def content_words(text: str, language: str) -> Counter[str]:
     characters or more; none of mark-up."""
     text = _MARKUP.sub(" ", text)
     if language == "zh":
-        words = (word for word in _cut(text) if len(word) >= 2 and word not in ZH_STOPWORDS)
-        words = (word for word in words if not _ORDINAL.fullmatch(word))
-        return Counter(word for word in words if all("\u4e00" <= char <= "\u9fff" for char in word))
-    words = (word.lower() for word in _EN_WORD.findall(text))
-    return Counter(word for word in words if len(word) >= 5 and word not in STOPWORDS and word.isalpha())
+        return Counter({word: n for word, n in chinese_words.count_words(text).items() if _is_content(word)})
+    counts: Counter[str] = Counter(map(str.lower, _EN_WORD.findall(text)))
+    return Counter(
+        {word: n for word, n in counts.items() if len(word) >= 5 and word not in STOPWORDS and word.isalpha()}
+    )
+
+
+def _is_content(word: str) -> bool:
+    return _HAN.fullmatch(word) is not None and word not in ZH_STOPWORDS and not _ORDINAL.fullmatch(word)
 
 
 def markup(text: str) -> str:
@@ -104,16 +110,6 @@ def count_word(text: str, word: str, language: str) -> int:
 def length(text: str, language: str) -> int:
     """Words of an English text, characters of a Chinese one."""
     return len(text) if language == "zh" else len(text.split())
-
-
-def _cut(text: str) -> list[str]:
-    import logging
-
-    import jieba
-
-    jieba.setLogLevel(logging.WARNING)
-    # Without its guesses at unknown words, which join a name's end to the verb behind it.
-    return jieba.lcut(text, HMM=False)
 
 
 def closed(sentence: str, pairs: Sequence[str] = _PAIRS) -> bool:

@@ -59,7 +59,7 @@ def fault(
     score = score_response(record, gold_response(record))
     if score.value is None or score.value < GOLD_SCORE:
         return f"its own gold answer scores {score.value} ({score.reason})"
-    if any(_loses(record, variant) for variant in VARIANTS.values()):
+    if any(loses_in_another_dress(record, variant) for variant in VARIANTS.values()):
         return "its right answer loses in another dress"
     if not any(place.excerpt == 0 for place in candidate.evidence):
         return "the question is not about the document it was asked of"
@@ -69,12 +69,12 @@ def fault(
     if candidate.withheld is None:
         if len(spans) != len(candidate.evidence):
             return "the evidence is not shown"
-        if not all(_verbatim(p, scene, prompt, s) for p, s in zip(candidate.evidence, spans, strict=True)):
+        if not all(verbatim(p, scene, prompt, s) for p, s in zip(candidate.evidence, spans, strict=True)):
             return "the evidence does not stand in the prompt word for word"
     return _twice(candidate, prompt, spans, record.language) or _other_answer(candidate, prompt, record.metric)
 
 
-def _loses(record: Record, variant: Variant) -> bool:
+def loses_in_another_dress(record: Record, variant: Variant) -> bool:
     """Whether the gold answer in another dress (quoted, numbered, full-width ...) earns less than it should."""
     if record.metric in ("math", "rouge_l"):
         return False
@@ -88,7 +88,7 @@ def evidence_holds(evidence: list[dict[str, Any]], proof: tuple[str, ...], docum
     return bool(spans) and all(any(normalise(text) in span for span in spans) for text in proof)
 
 
-def _verbatim(place: Place, scene: Sequence[Excerpt], prompt: Prompt, span: Span) -> bool:
+def verbatim(place: Place, scene: Sequence[Excerpt], prompt: Prompt, span: Span) -> bool:
     """Whether the prompt shows the evidence; of a stretch cut inside (table rows left out), its two ends."""
     wanted = scene[place.excerpt].document.slice(place.span)
     shown = prompt.text[span.start : span.end]

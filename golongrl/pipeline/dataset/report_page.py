@@ -1,11 +1,14 @@
 """The report page of a build, report.html: figures, tables and the records themselves, in one file."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from golongrl.core import report
 from golongrl.pipeline.dataset import card_tables as tables
+from golongrl.pipeline.dataset import phases
 from golongrl.pipeline.dataset.facts import BuildFacts
+from golongrl.pipeline.dataset.phase import Phase, shown
 from golongrl.pipeline.dataset.samples_viewer import viewer
 from golongrl.pipeline.dataset.survey import DEPTHS, Survey
 
@@ -16,16 +19,16 @@ TITLE = "Dataset build"
 
 def write_report(path: Path, facts: BuildFacts, survey: Survey) -> None:
     """Write report.html from a build's facts and the samples that its survey drew."""
-    report.write_page(
-        path, TITLE, [*_overview(facts), _records(facts, survey), *_closed_book(facts), *_phases(facts)]
-    )
+    first, *rest = _overview(facts)
+    sections = [first, *_history(facts), *rest, _records(facts, survey)]
+    report.write_page(path, TITLE, [*sections, *_closed_book(facts), *_checks(facts), *_phases(facts)])
 
 
 def _table(table: tables.TableOf, caption: str = "") -> report.Table:
     return report.Table(*table, caption)
 
 
-def _bars(counts: dict[str, int], caption: str) -> report.Bars:
+def _bars(counts: Mapping[str, int], caption: str) -> report.Bars:
     return report.Bars([(label, count, None, None) for label, count in counts.items()], caption)
 
 
@@ -52,9 +55,11 @@ def _overview(facts: BuildFacts) -> list[report.Section]:
         "tokenizer": source["tokenizer"],
         "seed": source["seed"],
         "golongrl": source["version"],
+        **({"version of the data": facts["version_of_data"]} if "version_of_data" in facts else {}),
         "command": source["command"],
     }
-    notes = [report.Paragraph("\n".join(facts["notes"]))] if facts.get("notes") else []
+    said = [*phases.warnings(facts), *facts.get("notes", [])]
+    notes = [report.Paragraph("\n".join(said))] if said else []
     return [
         ("Result", [report.KeyValues(result), *notes]),
         (
@@ -108,6 +113,25 @@ def _closed_book(facts: BuildFacts) -> list[report.Section]:
     blocks.append(_table(tables.closed_book(facts, of_forms=True), "Per task form"))
     blocks += [_table(tables.strategies(entry), tables.name(entry["capability"])) for entry in capabilities]
     return [("Closed book", blocks)]
+
+
+HISTORY = ("Versions", "Diagnosis")
+"""Sections that stand before the records: why the dataset is what it is."""
+
+
+def _history(facts: BuildFacts) -> list[report.Section]:
+    return [_section(phase) for phase in phases.phases(facts) if phase.title in HISTORY]
+
+
+def _checks(facts: BuildFacts) -> list[report.Section]:
+    return [_section(phase) for phase in phases.phases(facts) if phase.title not in HISTORY]
+
+
+def _section(phase: Phase) -> report.Section:
+    blocks: list[report.Block] = [report.Paragraph(phase.text)]
+    blocks += [_bars(counts, caption) for caption, counts in phase.bars]
+    blocks += [_table(table, caption) for caption, table in shown([*phase.tables, *phase.details])]
+    return phase.title, blocks
 
 
 def _phases(facts: BuildFacts) -> list[report.Section]:

@@ -8,8 +8,15 @@ from golongrl.core import tokens
 from golongrl.core.config import Config
 from golongrl.core.errors import UsageError
 from golongrl.pipeline.dataset.construct import CAPABILITIES
+from golongrl.pipeline.dataset.llm_settings import (
+    DecontaminateConfig,
+    DifficultyConfig,
+    ModelConfig,
+    SynthesisConfig,
+    VerifyConfig,
+)
 
-FREE = ("workers", "ray_address")
+FREE = ("workers", "ray_address", "max_cost", "server_python")
 """Keys that change no byte of the result, so that a run may be resumed with other values."""
 
 
@@ -18,8 +25,11 @@ class BuildConfig(Config):
 
     sources: tuple[str, ...] = Field(default=(), validate_default=True)
     """Files, folders (read recursively), archives, glob patterns and hf://datasets/ORG/NAME."""
-    generator: Literal["rules"] = "rules"
-    """How questions are made."""
+    qa: tuple[str, ...] = ()
+    """Existing question sets, named like sources; their contexts become documents."""
+    generator: Literal["rules", "llm", "both", "none"] = "rules"
+    """How questions are made: by rules, by a model (`models`, `synthesis`), by both, or not at all (question sets
+    only)."""
     capabilities: tuple[str, ...] = CAPABILITIES
     """Capabilities to build, as ids; records are split evenly over them unless `mix` says otherwise."""
     target: int = Field(default=300, gt=0)
@@ -48,19 +58,36 @@ class BuildConfig(Config):
     """Estimated Jaccard similarity from which a document counts as a copy of another; 1 keeps all near copies."""
     max_answer_share: float = Field(default=0.02, gt=0, le=1)
     """Largest share of a capability's records that may have the same short answer (never below two records)."""
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
+    """Models that the phases below may name."""
+    engine: Literal["transformers", "vllm", "sglang"] | None = None
+    """Engine of a server that is started for the generator's model folder."""
+    server_python: str | None = None
+    """Interpreter that has the engine; default: this one."""
+    synthesis: SynthesisConfig = SynthesisConfig()
+    verify: VerifyConfig = VerifyConfig()
+    difficulty: DifficultyConfig = DifficultyConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    max_cost: float | None = Field(default=None, gt=0)
+    """What the models' calls may cost together, in the currency of their prices."""
+    near_question: float = Field(default=0.8, gt=0, le=1)
+    """Estimated Jaccard similarity from which a question counts as a copy of another; 1 keeps all near copies."""
+    base: str | None = None
+    """Folder of an earlier version, whose records stay where they still pass."""
+    diagnose: str | None = None
+    """Scored evaluation or training run whose weak spots set this build's mix."""
+    diagnose_data: tuple[str, ...] = ()
+    """Record files (train.parquet ...) that the diagnosed run scored, for its lengths, depths and forms."""
+    held_out_benchmarks: tuple[str, ...] = ()
+    """Benchmarks that may not be used for diagnosis."""
     workers: int = Field(default=1, ge=1)
     """Processes on this machine."""
     ray_address: str | None = None
     """Ray cluster to run on instead: `auto`, HOST:PORT, or `local` for one started here."""
 
-    @field_validator("sources")
-    @classmethod
-    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("name the files or folders to read: golongrl build-dataset FOLDER --out DIR")
-        return value
-
-    @field_validator("sources", "capabilities", "licences", mode="before")
+    @field_validator(
+        "sources", "qa", "capabilities", "licences", "held_out_benchmarks", "diagnose_data", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return _parts(value)
@@ -98,6 +125,54 @@ class BuildConfig(Config):
             raise ValueError("a mix names its capabilities itself; leave --capabilities out")
         return self
 
+    @model_validator(mode="after")
+    def _something_to_read(self) -> "BuildConfig":
+        if not self.sources and not self.qa:
+            raise ValueError("name the files or folders to read: golongrl build-dataset FOLDER --out DIR")
+        if self.generator == "none" and not self.qa:
+            raise ValueError("generator none makes no questions of its own; name question sets with --qa")
+        return self
+
+    @model_validator(mode="after")
+    def _known_models(self) -> "BuildConfig":
+        named: dict[str, list[str]] = {
+            "verify.answerers": list(self.verify.answerers),
+            "difficulty.small": [self.difficulty.small],
+            "difficulty.large": [self.difficulty.large],
+        }
+        if self.asks_model:
+            named["synthesis.model"] = [self.synthesis.model, *self.synthesis.per_bin.values()]
+        for key, names in named.items():
+            for name in filter(None, names):
+                if name not in self.models:
+                    known = ", ".join(self.models) or "none"
+                    advice = "; --base-url URL --model NAME gives one" if key == "synthesis.model" else ""
+                    raise ValueError(f"{key} names {name!r}, which [models] does not hold (it holds {known}){advice}")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "BuildConfig":
+        served = {"generator"} if self.engine else set()
+        homeless = [name for name, model in self.models.items() if not model.base_url and name not in served]
+        if homeless:
+            raise ValueError(f"models.{homeless[0]} has no base_url, such as http://127.0.0.1:8000/v1")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, as JSON types: where models are served does not."""
+        models = {name: model.identity() for name, model in self.models.items()}
+        return {**self.model_dump(mode="json"), "models": models}
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model makes questions."""
+        return self.generator in ("llm", "both")
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether rules make questions."""
+        return self.generator in ("rules", "both")
+
     @property
     def wanted(self) -> dict[str, int]:
         """Records wanted per capability."""
@@ -118,6 +193,16 @@ def parse_target(text: str) -> dict[str, Any]:
             )
         mix[name.strip().upper()] = int(count)
     return {"mix": mix}
+
+
+def generator_table(base_url: str | None, model: str | None, engine: str | None) -> dict[str, Any]:
+    """`--base-url`, `--model` and `--engine` as settings of the model called "generator"."""
+    if base_url and engine:
+        raise UsageError("--base-url uses a running server and --engine starts one; give one of them")
+    if (base_url or engine) and not model:
+        raise UsageError("--model is missing: the name that --base-url serves, or the folder that --engine loads")
+    flags = {"models.generator.base_url": base_url, "models.generator.model": model}
+    return {key: value for key, value in flags.items() if value}
 
 
 def quotas(total: int, names: tuple[str, ...] | list[str]) -> dict[str, int]:

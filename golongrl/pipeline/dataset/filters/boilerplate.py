@@ -100,9 +100,7 @@ def _moved(block: Block, by: int) -> Block:
 
 
 def _moved_table(table: Table, by: int) -> Table:
-    rows = tuple(
-        Row(_at(row.span, by), row.cells, tuple(_at(span, by) for span in row.cell_spans)) for row in table.rows
-    )
+    rows = tuple(Row(_at(row.span, by), row.cells) for row in table.rows)
     return Table(_at(table.header, by), table.columns, rows, table.regular)
 
 

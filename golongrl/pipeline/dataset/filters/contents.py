@@ -1,5 +1,6 @@
 """Tables of contents: lines with dot leaders, lists announced as contents, lists of the document's own headings."""
 
+import bisect
 import re
 from collections.abc import Iterator, Sequence
 
@@ -73,7 +74,9 @@ def _leader_block(document: Document, block: Block) -> bool:
 
 def _front(blocks: Sequence[Block], characters: float) -> int:
     """How many blocks begin in the front part; at least fifty, so that short documents have one."""
-    return sum(block.span.start <= characters for block in blocks[:5_000]) if len(blocks) > 50 else len(blocks)
+    if len(blocks) <= 50:
+        return len(blocks)
+    return bisect.bisect_right(blocks, characters, hi=min(len(blocks), 5_000), key=lambda block: block.span.start)
 
 
 def _announced(document: Document, short: list[str], front: int) -> set[int]:
@@ -180,4 +183,6 @@ def _between_hits(run: list[int], short: list[str], last: dict[str, int]) -> lis
 
 def _key(text: str) -> str:
     """An entry without leaders, page number and the mark of a link to itself, in comparable form."""
-    return normalise(_PAGE.sub("", text.strip()).rstrip("#¶ "))
+    text = text.strip()
+    # Most entries end in a letter, which is cheaper to see than that there is no page number.
+    return normalise((text if text[-1:].isalpha() else _PAGE.sub("", text)).rstrip("#¶ "))

@@ -4,8 +4,9 @@ py3langid (Lui and Baldwin 2012; naive Bayes over byte n-grams) where they do no
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
+
+from golongrl.pipeline.dataset.filters import characters
 
 SAMPLES, SAMPLE_CHARACTERS = 9, 500
 """Stretches that are looked at, evenly spread, and their length; a shorter text is looked at whole."""
@@ -23,9 +24,6 @@ MIN_WORDS = 3
 """Fewest words that a guess is made from."""
 
 _WORD = re.compile(r"(?<![\w@/.])[^\W\d_]{2,}(?![\w@/]|\.\w)")
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
-_KANA = re.compile(r"[\u3041-\u30ff]")
-_LETTERS = re.compile(r"[^\W\d_]+")
 _ENGLISH = frozenset(("the", "of", "and", "to"))
 _SAME = {"pcm": "en", "yue": "zh", "wuu": "zh", "zxx": "unknown"}
 """Labels of py3langid read as others: English and Chinese kin that short texts are taken for, and "no language"."""
@@ -35,40 +33,56 @@ def detect(text: str) -> str:
     """ "en", "zh" (simplified or traditional), another ISO 639 code, or "unknown" where too little of the text is
     running words: tables of numbers, code, identifiers. Of several languages the one that most samples are in."""
     votes: Counter[str] = Counter()
-    for sample in _samples(text):
-        code = _language(sample)
+    # What script and function words leave open waits: the model is asked only where its answers can matter.
+    left_open: list[str] = []
+    samples = _samples(text)
+    for place, sample in enumerate(samples, 1):
+        code = _plain_language(sample)
+        if code is None:
+            left_open.append(sample)
+            continue
         votes[code] += 1
-        if votes[code] == SETTLED and len(votes) == 1 and code in ("en", "zh"):
+        unseen = len(samples) - place
+        agree = votes[code] == SETTLED and len(votes) == 1 and not left_open
+        if code in ("en", "zh") and (agree or _wins(code, votes, len(left_open) + unseen)):
             return code
+    for sample in left_open:
+        votes[_guess(" ".join(_WORD.findall(sample)))] += 1
     # Equal votes go to what can be used.
     return max(votes, key=lambda code: (votes[code], code in ("en", "zh"), code == "unknown", code))
 
 
-def _samples(text: str) -> Iterator[str]:
+def _wins(code: str, votes: Counter[str], open_votes: int) -> bool:
+    """Whether a language stays first, however the votes that are still open fall."""
+    most_of_others = max((count for other, count in votes.items() if other != code), default=0)
+    return votes[code] > most_of_others + open_votes
+
+
+def _samples(text: str) -> list[str]:
     if len(text) <= 2 * SAMPLE_CHARACTERS:
-        yield text
-        return
+        return [text]
     count = min(SAMPLES, len(text) // SAMPLE_CHARACTERS)
     step = (len(text) - SAMPLE_CHARACTERS) / (count - 1)
     # Every other one first, so that a few of them already come from all over the text.
-    for number in (*range(0, count, 2), *range(1, count, 2)):
-        start = round(number * step)
-        yield text[start : start + SAMPLE_CHARACTERS]
+    starts = (round(number * step) for number in (*range(0, count, 2), *range(1, count, 2)))
+    return [text[start : start + SAMPLE_CHARACTERS] for start in starts]
 
 
-def _language(sample: str) -> str:
+def _plain_language(sample: str) -> str | None:
+    """The language by script and function words; None where they do not settle it."""
     if not sample.isascii():
-        letters = sum(map(len, _LETTERS.findall(sample)))
-        han, kana = len(_HAN.findall(sample)), len(_KANA.findall(sample))
+        kinds = characters.classes(sample)
+        letters = characters.count(kinds, characters.LETTER)
+        han, kana = characters.count(kinds, characters.HAN), characters.count(kinds, characters.KANA)
         if letters and han + kana >= CHINESE_SHARE * letters:
             return "ja" if kana >= KANA_SHARE * (han + kana) else "zh"
     words = _WORD.findall(sample)
     if len(words) < MIN_WORDS:
         return "unknown"
-    function_words = sum(word.lower() in _ENGLISH for word in words)
+    function_words = sum(map(_ENGLISH.__contains__, map(str.lower, words)))
     if function_words >= 2 and function_words >= ENGLISH_SHARE * len(words):
         return "en"
-    return _guess(" ".join(words))
+    return None
 
 
 def _guess(words: str) -> str:

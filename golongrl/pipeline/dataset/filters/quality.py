@@ -9,7 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from golongrl.core.documents import Document
+from golongrl.pipeline.dataset.filters import characters
 
 SAMPLES, SAMPLE_CHARACTERS = 8, 750
 """Stretches of running text, evenly spread, that character and word counts are taken from."""
@@ -40,10 +44,8 @@ LIST_SENTENCES = 0.1
 PLACEHOLDER, PLACEHOLDER_EVERY = "lorem ipsum", 2_000
 """Text of page templates (C4), when it occurs at least once in so many characters."""
 
-_ALPHABETIC = re.compile(r"[^\W\d_]+")
-_UNSPACED = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
-_GARBLED = re.compile(r"[\ufffd\ue000-\uf8ff\x80-\x9f]|\(cid:\d+\)")
-_SYMBOL = re.compile(r"#(?!\d)|…+|\.{3,}")
+_GARBLED_GLYPH = re.compile(r"\(cid:\d+\)")
+_SYMBOLS = {"#": re.compile(r"#(?!\d)"), "…": re.compile("…+"), "...": re.compile(r"\.{3,}")}
 _SENTENCE_END = (".", "。", "!", "！", "?", "？", ";", "；")
 
 
@@ -106,15 +108,16 @@ def measure(document: Document) -> Stats:
     words = [word for word in sample.split() if word != "-"]
     dense = len(sample) - sample.count(" ") - sample.count("\n")
     any_sample = sample or text[: SAMPLES * SAMPLE_CHARACTERS]
+    kinds = characters.classes(any_sample)
     size = sum(map(len, items))
     return Stats(
         blocks=len(contents),
         characters=total,
         placeholders=text.count(PLACEHOLDER) + text.count(PLACEHOLDER.capitalize()),
-        garbled=sum(map(len, _GARBLED.findall(any_sample))) / max(1, len(any_sample)),
-        letters=sum(map(len, _ALPHABETIC.findall(sample))) / max(1, dense),
-        word_length=_word_length(sample, words),
-        symbols=len(_SYMBOL.findall(sample)) / max(1, len(words), dense // 8),
+        garbled=_garbled(any_sample, kinds) / max(1, len(any_sample)),
+        letters=characters.count(kinds, characters.LETTER) / max(1, dense) if sample else 0.0,
+        word_length=_word_length(kinds, words),
+        symbols=_symbols(sample) / max(1, len(words), dense // 8),
         repeated=_repeated(contents) / max(1, total),
         cut_off=sum(content.endswith(("...", "…")) for content in contents) / max(1, len(contents)),
         items=len(items),
@@ -122,6 +125,17 @@ def measure(document: Document) -> Stats:
         item_characters=size / max(1, len(items)),
         item_sentences=sum(item.endswith(_SENTENCE_END) for item in items) / max(1, len(items)),
     )
+
+
+def _garbled(sample: str, kinds: NDArray[np.uint8]) -> int:
+    """Characters that are replacements or of no known script, and those that stand for a glyph without one."""
+    glyphs = _GARBLED_GLYPH.findall(sample) if "(cid:" in sample else []
+    return characters.count(kinds, characters.GARBLED) + sum(map(len, glyphs))
+
+
+def _symbols(sample: str) -> int:
+    # Looking for the mark first is many times faster than trying the expression.
+    return sum(len(pattern.findall(sample)) for mark, pattern in _SYMBOLS.items() if mark in sample)
 
 
 def _samples(contents: list[str], total: int) -> Iterator[str]:
@@ -141,9 +155,9 @@ def _samples(contents: list[str], total: int) -> Iterator[str]:
         seen += len(content)
 
 
-def _word_length(sample: str, words: list[str]) -> float:
+def _word_length(kinds: NDArray[np.uint8], words: list[str]) -> float:
     """Mean characters of a word; a middling value where words are not told apart by spaces."""
-    if len(_UNSPACED.findall(sample)) > 0.1 * len(sample):
+    if characters.count(kinds, characters.UNSPACED) > 0.1 * len(kinds):
         return sum(WORD_LENGTH) / 2
     return sum(map(len, words)) / max(1, len(words))
 

@@ -1,9 +1,10 @@
 """What web pages put around their text: menus, breadcrumbs, consent and rights notices; and strings for machines."""
 
+import bisect
 import itertools
 import re
 
-from golongrl.core.documents import Document
+from golongrl.core.documents import Block, Document
 from golongrl.core.text import normalise
 
 EDGE = 0.15
@@ -136,10 +137,14 @@ def _share_unbroken(text: str) -> float:
     return sum(map(len, _UNBROKEN.findall(text))) / len(text)
 
 
+def _start(block: Block) -> int:
+    return block.span.start
+
+
 def _edges(document: Document) -> list[int]:
     blocks, size = document.blocks, len(document.text)
     count = len(blocks)
-    first = sum(block.span.start < EDGE * size for block in itertools.islice(blocks, 2_000))
-    last = sum(block.span.start >= (1 - EDGE) * size for block in itertools.islice(reversed(blocks), 2_000))
+    first = bisect.bisect_left(blocks, EDGE * size, hi=min(count, 2_000), key=_start)
+    last = count - bisect.bisect_left(blocks, (1 - EDGE) * size, lo=max(0, count - 2_000), key=_start)
     head = range(min(count, max(first, EDGE_BLOCKS)))
     return [*head, *range(max(len(head), count - max(last, EDGE_BLOCKS)), count)]

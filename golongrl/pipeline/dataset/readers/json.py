@@ -31,10 +31,10 @@ def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> I
         if head.startswith((b"\xff\xfe", b"\xfe\xff")):
             _check_size(file.size, max_bytes)
             yield from read(decode(head + stream.read()), origin)
-        elif head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[" and not _is_lines(head):
+        elif head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[" and not is_lines(head):
             stream.seek(0)
             yield from _read_list(stream, origin, max_bytes)
-        elif _is_lines(head):
+        elif is_lines(head):
             stream.seek(0)
             yield from rows.read_lines(stream, file.size, 1, origin, max_bytes)
         else:
@@ -47,7 +47,7 @@ def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        if _is_lines(text.encode("utf-8", "surrogatepass")[:BLOCK]):
+        if is_lines(text.encode("utf-8", "surrogatepass")[:BLOCK]):
             yield from rows.read(text, origin)
             return
         raise RefusedError(f"not JSON ({error})") from error
@@ -67,7 +67,7 @@ def _check_size(size: int, max_bytes: int) -> None:
         )
 
 
-def _is_lines(head: bytes) -> bool:
+def is_lines(head: bytes) -> bool:
     """Whether the first line is a whole object and another line follows."""
     first, _, rest = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
     if not rest.strip() or not first.startswith(b"{"):
@@ -102,7 +102,7 @@ def _outcome(row: Any, number: int, origin: Origin) -> Document | Refusal:
 
 def _read_list(stream: IO[bytes], origin: Origin, max_bytes: int) -> Iterator[Document | Refusal]:
     """The elements of a list one after the other, holding no more than one of them and a block."""
-    source = _Characters(stream)
+    source = Characters(stream)
     source.skip(_BLANK)
     source.skip("[", most=1)
     number = 0
@@ -127,7 +127,7 @@ def _above(max_bytes: int) -> str:
     return f"above max_document_mb = {max_bytes / 1024**2:.4g}; split it, or raise the limit"
 
 
-class _Characters:
+class Characters:
     """A window on a stream of UTF-8 that grows while a value is not whole."""
 
     def __init__(self, stream: IO[bytes]):

@@ -14,7 +14,7 @@ def split(file: SourceFile, target_bytes: int) -> list[Part]:
     """The file in parts of row groups that together have about `target_bytes`."""
     parts: list[Part] = []
     with open_source(file) as stream:
-        metadata = _opened(stream).metadata
+        metadata = opened_file(stream).metadata
         start, size, row, rows = 0, 0, 1, 0
         for group in range(metadata.num_row_groups):
             found = metadata.row_group(group)
@@ -34,7 +34,7 @@ def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> I
 
     number = part.row
     with open_source(file) as stream:
-        opened = _opened(stream)
+        opened = opened_file(stream)
         groups = range(part.start, part.end if part.end >= 0 else opened.num_row_groups)
         columns = [field.name for field in opened.schema_arrow if not _holds_bytes(field.type)]
         try:
@@ -61,7 +61,7 @@ def _outcome(row: dict[str, Any], number: int, origin: Origin, max_bytes: int) -
         return Refusal(name, str(error))
 
 
-def _opened(stream: Any) -> Any:
+def opened_file(stream: Any) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -3,43 +3,54 @@
 Dataset `openai/mrcr` (MIT), parquet rows of: `prompt` (JSON text or list of messages), `answer`,
 `random_string_to_prepend`, `n_needles`, `desired_msg_index`, `total_messages`, `n_chars`. A row may also carry an
 `id`, and `needle_count` for `n_needles`, as other prepared copies do. Metric: `difflib` ratio behind the prefix.
-Lengths are counted here, with the model's tokenizer: published copies disagree about their own length columns.
+Lengths are counted here, with the model's tokenizer: published copies disagree about their own length columns. The
+bins of the data set's card count prompt and answer with o200k_base; they are reported beside.
+
+`mrcr-128k`, `mrcr-512k` and `mrcr-1m` take the rows of up to 131,072 tokens of the model, of the next 393,216 and of
+the 524,288 after these; `mrcr` takes every row of a local file. The data set is pinned to the commit behind its
+correction of 2025-12-05 (too many needles in a tenth of the rows, wrong answers in a twentieth).
+
+Published: 38.4 (Qwen3-4B-Thinking-2507), 65.5 (GoLongRL-4B), 81.6 (GoLongRL-30B-A3B) up to 128K; 54.0 (128-512K) and
+46.9 (512K-1M) for Gemini-2.5-Flash-Thinking.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from golongrl.core import text
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.records import Score, read_rows
+from golongrl.core.records import Score
 from golongrl.core.store import content_key
+from golongrl.core.tokens import length_bin
+from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.rewards.mrcr_ratio import mrcr_ratio
 
 BOUNDS = tuple(4096 * 2**power for power in range(9))
+K = 1024
+CHARACTERS_PER_TOKEN = 16
+"""More than any conversation has on average; rows that are too long by this measure are not counted exactly."""
+
+HUB = hub_data.HubSource("openai/mrcr", "f4c69fae7cf81f7ca26b9fee34b392a50f6b8a1d", ("*needle*.parquet",))
 
 
 def data_files(path: str) -> list[Path]:
-    """The file itself, or all .parquet and .jsonl files below a folder, in order of their names."""
-    found = Path(path).expanduser()
-    if not found.exists():
-        raise DataError(f"no such data file: {path}; check --data")
-    if found.is_file():
-        return [found]
-    files = sorted(file for file in found.rglob("*") if file.suffix in (".parquet", ".jsonl"))
-    if not files:
-        raise DataError(f"{path} holds no .parquet or .jsonl file; check --data")
-    return files
+    """The file itself, or all files below a folder that can hold rows, in order of their names."""
+    return hub_data.local_files(path)
 
 
-def _rows(path: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    number = -1
-    for file in data_files(path):
-        for line, row in read_rows(file):
-            number += 1
-            yield f"{file} row {line}", number, row
+def o200k_counter() -> Callable[[str], int] | None:
+    """Counts tokens of o200k_base, or None where the package tiktoken or its file cannot be had."""
+    try:
+        import tiktoken
+
+        encoding = tiktoken.get_encoding("o200k_base")
+    except (ImportError, OSError, ValueError):
+        return None
+    return lambda text: len(encoding.encode_ordinary(text))
 
 
 def parse_messages(value: Any, where: str) -> list[dict[str, str]]:
@@ -86,29 +97,46 @@ def load(options: LoadOptions) -> list[Item]:
     """Items of --data; `max_length` drops items whose prompt and answer are longer, before `limit` counts."""
     if options.data is None:
         raise UsageError(
-            "mrcr needs --data: a .parquet or .jsonl file (or a folder of them) with rows of openai/mrcr; "
-            "mrcr-mini builds such conversations from documents instead"
+            "mrcr needs --data: a .parquet or .jsonl file (or a folder of them) with rows of openai/mrcr; mrcr-128k "
+            "fetches them from the hub, and mrcr-mini builds such conversations from documents instead"
         )
+    return _load("mrcr", options, None, None, 0)
+
+
+def _load(
+    name: str, options: LoadOptions, source: hub_data.HubSource | None, longest: int | None, above: int
+) -> list[Item]:
+    """Items of more than `above` and at most `longest` tokens."""
     items: list[Item] = []
     seen: set[str] = set()
-    ceiling = max(options.max_length, default=None)
-    for where, number, row in _rows(options.data):
+    ceiling = min((length for length in (longest, *options.max_length[-1:]) if length is not None), default=None)
+    for number, (where, row) in enumerate(hub_data.rows(name, options.data, source)):
         messages = parse_messages(row.get("prompt"), where)
         gold = _gold(row, where)
         identity = str(row["id"]) if row.get("id") is not None else str(number)
         if identity in seen:
             raise DataError(f"{where}, field id: {identity!r} occurs twice; ids must be unique")
         seen.add(identity)
-        n_answer = options.tokenizer.count(gold["answer"])
-        if ceiling is not None and options.count_prompt(messages) + n_answer > ceiling:
+        contents = [message["content"] for message in messages]
+        if ceiling is not None and sum(map(len, contents)) > CHARACTERS_PER_TOKEN * ceiling:
             continue
+        n_answer = options.tokenizer.count(gold["answer"])
+        if ceiling is not None or above:
+            n_tokens = options.count_prompt(messages) + n_answer
+            if n_tokens <= above or (ceiling is not None and n_tokens > ceiling):
+                continue
+        buckets = _buckets(row)
+        if options.count_o200k is not None:
+            n_public = sum(map(options.count_o200k, contents)) + options.count_o200k(gold["answer"])
+            buckets["o200k"] = length_bin(n_public, BOUNDS)
         # Rows that ask for different needles of one conversation differ in their last message only.
-        items.append(Item(identity, messages, gold, _buckets(row), content_key(messages[:-1]), n_answer))
+        items.append(Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer))
         if options.limit is not None and len(items) == options.limit:
             break
     if not items:
         within = f" of at most {ceiling} tokens" if ceiling is not None else ""
-        raise DataError(f"{options.data} holds no row{within}; check --data and --max-length")
+        within = f" of {above + 1} to {ceiling} tokens" if above else within
+        raise DataError(f"{options.data or HUB.repo} holds no row{within}; check --data and --max-length")
     return items
 
 
@@ -141,3 +169,15 @@ MRCR = Benchmark(
     score=score,
     from_row=from_row,
 )
+
+
+def _between(name: str, above: int, longest: int, max_input: int) -> Benchmark:
+    def load_between(options: LoadOptions) -> list[Item]:
+        return _load(name, options, HUB, longest, above)
+
+    return replace(MRCR, name=name, load=load_between, hub=HUB, max_input=max_input)
+
+
+MRCR_128K = _between("mrcr-128k", 0, 128 * K, 128 * K)
+MRCR_512K = _between("mrcr-512k", 128 * K, 512 * K, 512 * K)
+MRCR_1M = _between("mrcr-1m", 512 * K, 1024 * K, 1024 * K)

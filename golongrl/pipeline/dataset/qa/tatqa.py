@@ -1,0 +1,78 @@
+"""TAT-QA (`next-tat/TAT-QA`, CC BY 4.0): questions about a table and the paragraphs beside it.
+
+`{table: {uid, table: [[cell]]}, paragraphs: [{order, text}], questions: [{question, answer, derivation, answer_type,
+scale, rel_paragraphs}]}`. `arithmetic` and `count` become T4, `math`, with scale and rounding in the question and the
+derivation worked out again; `multi-span` T3, `f1`; `span` T1, `em`.
+"""
+
+from collections.abc import Iterator
+
+from golongrl.core.documents import Document
+from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext, quoted, texts_of
+from golongrl.pipeline.dataset.qa.arithmetic import agrees, decimals, evaluate, plain_number, tolerance, unit_note
+from golongrl.pipeline.dataset.qa.wording import about
+from golongrl.pipeline.dataset.readers import Refusal
+
+
+def _accepts(row: Row) -> bool:
+    return isinstance(row.get("table"), dict) and isinstance(row.get("questions"), list) and "paragraphs" in row
+
+
+def _read(row: Row, context: RowContext) -> Iterator[QAItem | Refusal]:
+    title = f"Financial report {str(row['table'].get('uid') or context.number)[:8]}"
+    document = context.document({"table": row["table"], "paragraphs": row["paragraphs"]}, title)
+    texts = {str(p.get("order")): p.get("text") for p in row["paragraphs"]}
+    for number, asked in enumerate(row["questions"], 1):
+        source = f"{context.name}.{number}"
+        kind = asked.get("answer_type")
+        evidence = quoted(document, [texts.get(str(order)) for order in asked.get("rel_paragraphs") or []])
+        if kind in ("arithmetic", "count"):
+            yield _number(asked, document, source, evidence)
+        elif kind in ("span", "multi-span"):
+            yield _spans(asked, document, source)
+        else:
+            yield Refusal(source, "no answer: the row has none, or one of an unknown kind")
+
+
+def _number(asked: Row, document: Document, source: str, evidence: tuple[Place, ...]) -> QAItem | Refusal:
+    scale, derivation = str(asked.get("scale") or ""), str(asked.get("derivation") or "")
+    gold = plain_number(asked.get("answer"))
+    if gold is None:
+        return Refusal(source, f"no number: {str(asked.get('answer'))[:60]}")
+    value = evaluate(derivation) if asked["answer_type"] == "arithmetic" else None
+    if value is not None and not any(agrees(gold, value * by) for by in ((1, 100) if scale == "percent" else (1,))):
+        return Refusal(source, "gold: the set's own derivation gives another number")
+    note = unit_note(scale, decimals(gold))
+    return QAItem(
+        source=source,
+        form="tatqa",
+        capability="T4",
+        question=about(str(asked["question"]) + note, document.title),
+        gold=(f"{gold:f}",),
+        shown=(Place(document),),
+        # A paragraph is a part of the evidence at most, when the table counts too.
+        evidence=evidence if asked.get("answer_from") == "text" else (),
+        extra={"tolerance": tolerance(gold)} if tolerance(gold) else {},
+        stands=False,
+    )
+
+
+def _spans(asked: Row, document: Document, source: str) -> QAItem:
+    spans = texts_of(asked.get("answer"))
+    scale = str(asked.get("scale") or "")
+    several = len(spans) > 1
+    if not several:
+        plain = [text.lstrip("$€£¥ ") for text in spans]
+        scaled = [f"{text} {scale}" for text in (*spans, *plain)] if scale not in ("", "percent") else []
+        spans = (*spans, *plain, *scaled)
+    return QAItem(
+        source=source,
+        form="tatqa",
+        capability="T3" if several else "T1",
+        question=about(str(asked["question"]), document.title),
+        gold=spans,
+        shown=(Place(document),),
+    )
+
+
+TATQA = Adapter("tatqa", _accepts, _read, "CC-BY-4.0")

@@ -1,0 +1,190 @@
+"""Question sets in the build: contexts become documents of the library, rows items, and both know their side."""
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from golongrl import __version__
+from golongrl.core.documents import Document
+from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
+from golongrl.pipeline.dataset.collect import Progress
+from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
+from golongrl.pipeline.dataset.index import entry_of, entry_row
+from golongrl.pipeline.dataset.items import Item
+from golongrl.pipeline.dataset.library import absolute, load_tokenizer
+from golongrl.pipeline.dataset.phase_facts import QaSetFacts
+from golongrl.pipeline.dataset.qa.reading import read_qa
+from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.source_file import SourceFile
+from golongrl.pipeline.dataset.workers import Job, RunAll
+
+
+@dataclass
+class QuestionSets:
+    """What question sets give: new documents, items about documents, and what was refused."""
+
+    files: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    """Documents that the library does not hold yet."""
+    items: list[Item] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+    def forms(self) -> Counter[str]:
+        """Form -> items."""
+        return Counter(item.form for item in self.items)
+
+
+def collect_questions(
+    folder: Path,
+    files: Sequence[SourceFile],
+    refused: Sequence[Refusal],
+    config: BuildConfig,
+    known: Sequence[Entry],
+    run_all: RunAll,
+    progress: Progress,
+) -> QuestionSets:
+    """Read every file of `config.qa` into `folder`/questions; files that were finished before are not read again."""
+    result = QuestionSets(files=len(files) + len(refused), refused=list(refused))
+    jobs = [_job(folder, file, config) for file in files]
+    with progress("questions", len(jobs)) as bar:
+        todo = [job for job in jobs if not _summary(job).exists()]
+        bar.advance(len(jobs) - len(todo))
+        for _ in run_all(question_job, todo):
+            bar.advance(1)
+    held = {entry.sha256 for entry in known}
+    asked: set[str] = set()
+    for job in jobs:
+        found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        result.refused += [Refusal(**row) for row in found["refused"]]
+        for row in found["documents"]:
+            entry = entry_of(row, CRITERION_NAMES)
+            if entry.sha256 not in held:
+                held.add(entry.sha256)
+                result.entries.append(entry)
+        for row in found["items"]:
+            item = Item.from_row(row)
+            if item.capability not in config.wanted:
+                result.refused.append(Refusal(item.source, f"not wanted: capability {item.capability}"))
+            elif item.key in asked:
+                result.refused.append(Refusal(item.source, "asked before"))
+            else:
+                asked.add(item.key)
+                result.items.append(item)
+    return result
+
+
+def _job(folder: Path, file: SourceFile, config: BuildConfig) -> Job:
+    # A worker on another machine, or of a cluster started elsewhere, has another working folder.
+    file = replace(file, path=os.path.abspath(file.path))
+    settings = {
+        "max_document_mb": config.max_document_mb,
+        "licences": list(config.licences),
+        "tokenizer": absolute(config.tokenizer),
+    }
+    key = content_key(__version__, "questions", [file.name, file.sha256, file.licence, file.start], settings)
+    return {"folder": str(folder.resolve()), "file": asdict(file), "settings": settings, "key": key}
+
+
+def _summary(job: Job) -> Path:
+    return Path(job["folder"]) / "questions" / f"{job['key']}.json"
+
+
+def question_job(job: Job) -> Job:
+    """Read one file: a shard of documents, then, as the sign that it is whole, its summary with the items."""
+    summary = _summary(job)
+    shard = summary.with_suffix(".jsonl")
+    settings = job["settings"]
+    counter = load_tokenizer(settings["tokenizer"])
+    allowed = {name.casefold() for name in settings["licences"]}
+    found: Job = {"documents": [], "items": [], "refused": []}
+    seen: set[str] = set()
+    with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
+        for outcome in read_qa(SourceFile(**job["file"]), max_row_mb=settings["max_document_mb"]):
+            if isinstance(outcome, Refusal):
+                found["refused"].append(asdict(outcome))
+                continue
+            documents, item = outcome
+            if allowed and item.licence.casefold() not in allowed:
+                reason = f"licence: {item.licence} is not among those allowed"
+                found["refused"].append(asdict(Refusal(item.source, reason)))
+                continue
+            for document in documents:
+                if document.sha256 in seen:
+                    continue
+                seen.add(document.sha256)
+                place = f"questions/{shard.name}", handle.tell(), handle.write(pack(document))
+                found["documents"].append(entry_row(_entry(document, counter.count(document.text), *place)))
+            found["items"].append(item.as_row())
+    write_json(summary, found)
+    return {"key": job["key"]}
+
+
+def _entry(document: Document, n_tokens: int, shard: str, offset: int, size: int) -> Entry:
+    return Entry(
+        sha256=document.sha256,
+        source=document.source,
+        title=document.title,
+        language=document.language,
+        licence=document.licence,
+        kind=kind_of(document),
+        n_tokens=n_tokens,
+        amounts=amounts(document),
+        shard=shard,
+        offset=offset,
+        size=size,
+    )
+
+
+def choose_sides(items: Sequence[Item], held_out: Mapping[str, bool], val_share: float, seed: int) -> dict[str, bool]:
+    """Digest -> whether it is for validation, of every document that items speak of.
+
+    Items that share a document are on one side. `held_out` says which side documents already have; a family that
+    holds documents of both goes to training, where `extend` then refuses the items that need a held-out one.
+    """
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for item in items:
+        names = sorted({stretch.doc for stretch in item.shown})
+        for name in names:
+            parent[max(root(name), root(names[0]))] = min(root(name), root(names[0]))
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in list(parent):
+        families[root(name)].append(name)
+    sides = {}
+    for first, names in families.items():
+        known = {held_out[name] for name in names if name in held_out}
+        drawn = int(content_key("side", seed, first)[:8], 16) / 0x100000000 < val_share
+        side = known == {True} if known else drawn
+        sides.update((name, held_out.get(name, side)) for name in names)
+    return sides
+
+
+def set_facts(sets: QuestionSets) -> list[QaSetFacts]:
+    """Per file of questions: rows, items, and what was refused."""
+    rows: dict[str, set[str]] = defaultdict(set)
+    items: Counter[str] = Counter()
+    refused: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in sets.items:
+        file = item.source.partition("#")[0]
+        rows[file].add(item.source)
+        items[file] += 1
+    for refusal in sets.refused:
+        file = refusal.source.partition("#")[0]
+        rows[file].add(refusal.source)
+        refused[file][refusal.reason.split(":")[0]] += 1
+    return [
+        {"set": file, "rows": len(rows[file]), "items": items[file], "refused": dict(sorted(refused[file].items()))}
+        for file in sorted(rows)
+    ]

@@ -1,0 +1,197 @@
+"""The records of a build: from question sets, from a model, by rules, in this order; each track's are screened and
+verified before the next fills what is left."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from golongrl.core.records import Record
+from golongrl.pipeline.dataset import difficulty, verification
+from golongrl.pipeline.dataset.calls import Calls
+from golongrl.pipeline.dataset.collect import Progress
+from golongrl.pipeline.dataset.construct import TASK_FORMS
+from golongrl.pipeline.dataset.corpus import Corpus
+from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
+from golongrl.pipeline.dataset.extend_items import extend_items
+from golongrl.pipeline.dataset.items import Item
+from golongrl.pipeline.dataset.library import Library, load_tokenizer
+from golongrl.pipeline.dataset.phase_facts import DifficultyFacts, SynthesisFacts, VerifyFacts
+from golongrl.pipeline.dataset.produce import (
+    Cell,
+    Produced,
+    held_out_capabilities,
+    produce,
+    wanted_cells,
+)
+from golongrl.pipeline.dataset.screen import Contamination, drop_repeats, within_cells
+from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.workers import RunAll
+
+
+@dataclass
+class Made:
+    """The drafts of all tracks that stay, in a fixed order, and the facts of the phases that ran."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    produced: Produced = field(default_factory=Produced)
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    synthesis: SynthesisFacts | None = None
+    verify: VerifyFacts | None = None
+    difficulty: DifficultyFacts | None = None
+    missing: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What every track works with."""
+
+    work: Path
+    config: BuildConfig
+    corpus: Corpus
+    calls: Calls
+    contamination: Contamination | None
+    funnel: Funnel
+    run_all: RunAll
+    progress: Progress
+
+    def identities(self) -> dict[str, str]:
+        """Entry of `models` -> the name that the endpoint serves it by."""
+        return {name: model.model for name, model in self.config.models.items()}
+
+
+def make_records(shop: Shop) -> Made:
+    """All records of a build."""
+    config, corpus, made = shop.config, shop.corpus, Made()
+    held = {entry.sha256: entry.held_out for entry in corpus.entries}
+    able = held_out_capabilities(corpus.entries, corpus.assignment)
+    able |= {item.capability for item in corpus.items if item.shown and held.get(item.shown[0].doc)}
+    wanted = wanted_cells(config, able)
+    tracks = [
+        track for track, used in (("qa", config.qa), ("llm", config.asks_model), ("rules", config.by_rules)) if used
+    ]
+    share = {cell: count / len(tracks) for cell, count in wanted.items()}
+    drafts: list[Draft] = []
+    if "qa" in tracks:
+        drafts += _extended(shop, "qa", corpus.items, _oversampled(config, share))
+    if "llm" in tracks:
+        items, made.synthesis = _synthesized(shop, {cell: math.ceil(count) for cell, count in share.items()})
+        drafts += _extended(shop, "llm", items, _oversampled(config, share))
+    if drafts:
+        drafts = drop_repeats(shop.work, drafts, config.near_question, corpus.entries, shop.funnel)
+        drafts = _uncontaminated(shop, drafts)
+        drafts, made.verify = _verified(shop, drafts, made.notes)
+        drafts = within_cells(drafts, wanted, corpus.entries, shop.funnel)
+    if "rules" in tracks:
+        have = Counter(draft.cell for draft in drafts)
+        left = {cell: max(0, count - have[cell]) for cell, count in wanted.items()}
+        drafts += _by_rules(shop, left, made)
+    drafts = _calibrated(shop, drafts, made)
+    made.drafts = drafts
+    kept = Counter(draft.capability for draft in drafts)
+    made.missing = {name: count - kept[name] for name, count in config.wanted.items() if count > kept[name]}
+    return made
+
+
+def _oversampled(config: BuildConfig, share: Mapping[Cell, float]) -> dict[Cell, int]:
+    """Records to make per cell, when later phases will refuse some."""
+    sifted = config.verify.answerers or config.difficulty.small
+    return {cell: math.ceil(count * (config.synthesis.oversample if sifted else 1)) for cell, count in share.items()}
+
+
+def _synthesized(shop: Shop, wanted: Mapping[Cell, int]) -> tuple[list[Item], SynthesisFacts]:
+    """A model's questions about the documents."""
+    from golongrl.pipeline.dataset.synthesis.synthesize import synthesize
+
+    library = Library(shop.work, shop.corpus.entries, load_tokenizer(shop.config.tokenizer))
+    result = synthesize(
+        library,
+        shop.config,
+        shop.corpus.assignment,
+        wanted,
+        shop.calls,
+        shop.progress,
+    )
+    removed = Counter(reject.reason.split(":")[0] for reject in result.rejects)
+    shop.funnel.step("llm", "synthesis", "questions", removed, len(result.items))
+    for reject in result.rejects:
+        shop.funnel.reject(
+            "synthesis", reject.source, reject.reason, track="llm", step=reject.form, length_bin=reject.bin
+        )
+    return result.items, result.facts
+
+
+def _extended(shop: Shop, track: str, items: Sequence[Item], wanted: Mapping[Cell, int]) -> list[Draft]:
+    """Items put into contexts."""
+    extended = extend_items(shop.work, shop.config, shop.corpus.entries, items, wanted, shop.run_all, shop.progress)
+    drafts = [Draft(one, track, capability) for capability, several in extended.kept.items() for one in several]
+    removed: Counter[str] = Counter()
+    for reasons in extended.reasons.values():
+        removed += reasons
+    removed["not needed: the quotas are full"] += extended.unused.total()
+    shop.funnel.step(track, "extend", "records", removed, len(drafts))
+    for (source, form, label, reason), count in sorted(extended.rejects.items()):
+        shop.funnel.reject("extend", source, reason, track=track, step=form, length_bin=label, count=count)
+    return drafts
+
+
+def _by_rules(shop: Shop, wanted: Mapping[Cell, int], made: Made) -> list[Draft]:
+    made.produced = produce(
+        shop.work, shop.config, shop.corpus.entries, shop.corpus.assignment, shop.run_all, shop.progress, wanted
+    )
+    drafts = [Draft(one, "rules", TASK_FORMS[one.request.form].capability) for one in made.produced.made]
+    reasons = Counter(reason for (_, _, _, reason), n in made.produced.tally.rejects.items() for _ in range(n))
+    shop.funnel.step("rules", "construct", "records", reasons, len(drafts))
+    return _uncontaminated(shop, drafts)
+
+
+def _uncontaminated(shop: Shop, drafts: Sequence[Draft]) -> list[Draft]:
+    if shop.contamination is None:
+        return list(drafts)
+    return shop.contamination.questions(shop.work, drafts, shop.corpus.entries, shop.funnel)
+
+
+def _verified(shop: Shop, drafts: Sequence[Draft], notes: list[str]) -> tuple[list[Draft], VerifyFacts | None]:
+    """The drafts that votes and necessity leave, with the scores."""
+    config = shop.config
+    if not config.verify.answerers:
+        if any(draft.track == "llm" for draft in drafts):
+            notes.append("the model's questions were not verified: verify.answerers names no model")
+        return list(drafts), None
+    generators = {config.synthesis.model, *config.synthesis.per_bin.values()} if config.asks_model else set()
+    notes += verification.notes(config.verify, config.models, generators)
+
+    def records() -> Iterator[Record]:
+        return read_drafts(shop.work, drafts)
+
+    verdicts, facts = verification.verify(
+        shop.calls, records, config.verify, seed=config.seed, names=shop.identities(), progress=shop.progress
+    )
+    told = [draft.with_fields(verdict.fields) for draft, verdict in zip(drafts, verdicts, strict=True)]
+    details = {number: verdict.fields for number, verdict in enumerate(verdicts) if not verdict.kept}
+    reasons = [verdict.reason for verdict in verdicts]
+    return shop.funnel.sift(told, reasons, "verify", shop.corpus.entries, details), facts
+
+
+def _calibrated(shop: Shop, drafts: Sequence[Draft], made: Made) -> list[Draft]:
+    """The drafts with their difficulty; those that no model solves often enough are set aside with their rollouts."""
+    config = shop.config.difficulty
+    if not config.small or not drafts:
+        return list(drafts)
+
+    def records() -> Iterator[Record]:
+        return read_drafts(shop.work, drafts)
+
+    names = shop.identities()
+    found, made.difficulty = difficulty.calibrate(
+        shop.calls, records, config, seed=shop.config.seed, names=names, progress=shop.progress
+    )
+    made.quarantined = list(
+        difficulty.quarantined(shop.calls, records, found, config, seed=shop.config.seed, names=names)
+    )
+    told = [draft if one is None else draft.with_fields(one.fields) for draft, one in zip(drafts, found, strict=True)]
+    reasons = [difficulty.QUARANTINED if one is not None and one.level == "quarantined" else None for one in found]
+    return shop.funnel.sift(told, reasons, "difficulty", shop.corpus.entries)

@@ -1,0 +1,64 @@
+"""LongBench QA: the five English question sets of LongBench v1 that ask for short answers.
+
+Data set `zai-org/LongBench` (formerly THUDM), split test, data.zip, MIT; `narrativeqa`, `qasper` (one document),
+`hotpotqa`, `2wikimqa`, `musique` (several), 200 rows each. Columns: `input`, `context`, `answers`, `dataset`, `_id`.
+Metric: share of answers that a judge finds the same as one of the gold answers; without a judge the token F1 of
+LongBench, and with one F1 in the details. The overall score is the mean over rows, which is that over sets of equal
+size. Published (judge): 64.0 (Qwen3-4B-Thinking-2507), 65.9 (GoLongRL-4B), 68.7 (GoLongRL-30B-A3B).
+"""
+
+from golongrl.core.store import content_key
+from golongrl.pipeline.evaluation import hub_data
+from golongrl.pipeline.evaluation.benchmarks import reading
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of, texts_of
+from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
+
+SETS = {
+    "narrativeqa": "single",
+    "qasper": "single",
+    "hotpotqa": "multi",
+    "2wikimqa": "multi",
+    "musique": "multi",
+}
+"""Name of a set -> whether its questions are about one document or several."""
+HUB = hub_data.HubSource(
+    "zai-org/LongBench",
+    "5e628be450b7e67fb7ae6e201bd6d8f7056f7672",
+    ("data.zip",),
+    tuple(f"data/{name}.jsonl" for name in SETS),
+)
+
+
+def read(row: Row, where: str) -> Item | None:
+    """One row as an item; None for a row of LongBench's other sets."""
+    name = text_of(row, where, "dataset").removesuffix("_e")
+    if name not in SETS:
+        return None
+    context, question = text_of(row, where, "context"), text_of(row, where, "input")
+    answers = texts_of(row, where, "answers")
+    messages, place = reading.prompt(context, question)
+    buckets = {"set": name, "documents": SETS[name]}
+    gold = {"question": question, "answers": answers}
+    return Item(text_of(row, where, "_id"), messages, gold, buckets, content_key(context), 16, place)
+
+
+def load(options: LoadOptions):
+    """Items in order of the files; rows of other sets are left out."""
+    return each_row("longbench-qa", options, HUB, read)
+
+
+LONGBENCH_QA = Benchmark(
+    name="longbench-qa",
+    dataset=HUB.repo,
+    split="test",
+    fields="input, context, answers, dataset, _id",
+    licence="MIT",
+    metric="share of answers that the judge finds right",
+    bounds=BOUNDS,
+    load=load,
+    score=reading.overlap,
+    from_row=unanswerable_alone,
+    hub=HUB,
+    judge=reading.judge("token F1"),
+)

@@ -1,0 +1,61 @@
+"""MMLU-Pro: questions of fourteen subjects with up to ten options.
+
+Data set `TIGER-Lab/MMLU-Pro`, split test, 12,032 rows, MIT. Columns: `question_id`, `question`, `options` (3 to 10
+texts), `answer` (a letter), `answer_index`, `category`, `src`, `cot_content`. Metric: share of right letters. Asked
+without worked examples; published scores of base models come from five of them. Published: 78.5
+(Qwen3-30B-A3B), 80.9 (Qwen3-30B-A3B-Thinking-2507), 74.0 (Qwen3-4B-Thinking-2507).
+"""
+
+from golongrl.core.errors import DataError
+from golongrl.pipeline.evaluation import hub_data
+from golongrl.pipeline.evaluation.benchmarks import multiple_choice
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, letter_of, text_of, texts_of
+from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
+
+HUB = hub_data.HubSource("TIGER-Lab/MMLU-Pro", "b189ec765aa7ed75c8acfea42df31fdae71f97be", ("data/test*.parquet",))
+MOST_OPTIONS = 10
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item; options keep the published order, which is part of the benchmark."""
+    options = texts_of(row, where, "options")
+    if not 2 <= len(options) <= MOST_OPTIONS:
+        raise DataError(
+            f"{where}, column options: has {len(options)} texts, expected 2 to {MOST_OPTIONS}; mend or remove the row"
+        )
+    answer = letter_of(row, where, "answer", len(options))
+    index = row.get("answer_index")
+    if index is not None and index != multiple_choice.LETTERS.index(answer):
+        raise DataError(
+            f"{where}, column answer_index: {index} is not the place of answer {answer}; mend or remove the row"
+        )
+    content = (
+        f"{text_of(row, where, 'question').strip()}\n\n{multiple_choice.listed(options)}\n\n"
+        f"{multiple_choice.instruction(len(options))}"
+    )
+    identity = text_of(row, where, "question_id")
+    gold = {"answer": answer, "options": len(options)}
+    buckets = {"category": str(row["category"])} if row.get("category") else {}
+    return Item(identity, [{"role": "user", "content": content}], gold, buckets, identity, 1)
+
+
+def load(options: LoadOptions):
+    """Items in order of the file."""
+    return each_row("mmlu-pro", options, HUB, read)
+
+
+MMLU_PRO = Benchmark(
+    name="mmlu-pro",
+    dataset=HUB.repo,
+    split="test",
+    fields="question_id, question, options, answer",
+    licence="MIT",
+    metric="share of right letters",
+    bounds=BOUNDS,
+    load=load,
+    score=multiple_choice.score,
+    from_row=unanswerable_alone,
+    hub=HUB,
+    max_output=32768,
+)
