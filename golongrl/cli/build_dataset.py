@@ -85,6 +85,7 @@ def build_dataset(
     from golongrl.pipeline.dataset.build import build
     from golongrl.pipeline.dataset.estimate import estimate
     from golongrl.pipeline.dataset.settings import BuildConfig, generator_table, parse_target
+    from golongrl.pipeline.evaluation.contents import benchmark_rows
 
     table, where = command_table("build-dataset", config)
     folder = Path(out or table.pop("out", None) or "dataset")
@@ -117,7 +118,7 @@ def build_dataset(
         expected = estimate(settings, folder, console.Progress)
         console.print_json(expected) if json_ else _render_estimate(expected)
         return
-    result = build(settings, folder, fresh=not resume, progress=console.Progress)
+    result = build(settings, folder, fresh=not resume, progress=console.Progress, load_benchmark=benchmark_rows)
     if json_:
         console.print_json({"out": str(result.out), "notes": result.notes, **result.facts})
     _render(result)

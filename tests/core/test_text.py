@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +143,18 @@ def test_chinese_is_told_by_its_share_of_letters():
     assert is_chinese("今天天气不错 ok")
     assert not is_chinese("The word 北京 in an English sentence of some length")
     assert not is_chinese("123")
+
+
+AWKWARD = st.text(
+    "，：；？！（）％．…\u3000\xa0＝=<＞\u0338\u0301\u3099\u200d가각ᄀ\u1161か①ﬁÅ\u212ba漢", max_size=12
+)
+
+
+@settings(deadline=None)
+@given(AWKWARD)
+def test_what_is_replaced_first_leaves_the_normal_form_as_it_is(text):
+    plain = unicodedata.normalize("NFKC", text).replace("\u200d", "")
+    assert normalise(text) == " ".join(plain.casefold().split())
 
 
 @settings(deadline=None)

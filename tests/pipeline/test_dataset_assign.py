@@ -11,7 +11,7 @@ from golongrl.pipeline.dataset.compose import spread
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import hold_out
-from golongrl.pipeline.dataset.produce import _able, _ask, _cells, _lanes, _retire, _share_out, Slots
+from golongrl.pipeline.dataset.produce import Slots, _able, _ask, _cells, _lanes, _retire, _share_out, wanted_cells
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 
@@ -83,7 +83,7 @@ def test_lanes_are_forms_and_languages():
 def cell(**changes):
     entries = [entry(n, table=9) for n in range(4)]
     config = BuildConfig(sources=("x",), target=10, capabilities=("T5",), length_bins=(4096,), val_share=0)
-    (found,) = (c for c in _cells(config, entries, assign(entries, ["T5"])) if c.wanted)
+    (found,) = (c for c in _cells(config, entries, assign(entries, ["T5"]), wanted_cells(config, ())) if c.wanted)
     for name, value in changes.items():
         setattr(found, name, value)
     return found
@@ -123,7 +123,9 @@ def test_a_document_that_keeps_failing_leaves_its_lane():
 def test_what_a_bin_cannot_give_is_asked_of_the_others():
     entries = [entry(n, table=9) for n in range(4)]
     config = BuildConfig(sources=("x",), target=9, capabilities=("T5",), length_bins=(512, 1024, 2048), val_share=0)
-    cells = [cell for cell in _cells(config, entries, assign(entries, ["T5"])) if cell.wanted]
+    cells = [
+        cell for cell in _cells(config, entries, assign(entries, ["T5"]), wanted_cells(config, ())) if cell.wanted
+    ]
     cells[0].lanes = {}
     cells[0].kept = 1
     _share_out(cells)

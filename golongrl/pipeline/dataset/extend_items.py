@@ -42,8 +42,8 @@ class Extended:
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     """Capability -> reason -> items."""
     missing: dict[Cell, int] = field(default_factory=dict)
-    unused: Counter[str] = field(default_factory=Counter)
-    """Capability -> items that no cell wanted."""
+    unused: list[Item] = field(default_factory=list)
+    """Items that no cell wanted."""
 
     @property
     def made(self) -> list[Made]:
@@ -129,8 +129,7 @@ def extend_items(
                 bar.advance(1)
             else:
                 result.reject(ask.item, ask.cell[2], reason)
-    for (_, capability), by_fit in queues.items():
-        result.unused[capability] += sum(map(len, by_fit.values()))
+    result.unused = [item for by_fit in queues.values() for waiting in by_fit.values() for item in waiting]
     result.missing = {cell: count for cell, count in left.items() if count > 0}
     return result
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from golongrl.core.records import Record
 from golongrl.core.store import read_jsonl
-from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.decontamination import Index, near_duplicate_questions
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
@@ -127,23 +126,30 @@ def _asked(record: Record) -> tuple[str, str]:
 
 
 def drop_repeats(
-    folder: Path, drafts: Sequence[Draft], threshold: float, entries: Sequence[Entry], funnel: Funnel
+    folder: Path,
+    drafts: Sequence[Draft],
+    earlier: Sequence[Draft],
+    threshold: float,
+    entries: Sequence[Entry],
+    funnel: Funnel,
 ) -> list[Draft]:
-    """The drafts without those whose question repeats that of an earlier one, and not only its wording's frame."""
+    """The drafts without those whose question repeats that of one before it; `earlier` ones come before all."""
     if threshold >= 1:
         return list(drafts)
-    records = read_drafts(folder, drafts)
+    everyone = [*earlier, *drafts]
+    records = read_drafts(folder, everyone)
     questions = (
         (str(number), record.extra_info["question"].split("\nA. ")[0], record.language)
         for number, record in enumerate(records)
     )
     repeats = near_duplicate_questions(questions, threshold)
+    first = len(earlier)
     reasons = [
-        None if str(number) not in repeats else "its question repeats another" for number in range(len(drafts))
+        "its question repeats another" if str(number) in repeats else None for number in range(first, len(everyone))
     ]
     details = {
-        int(number): {"repeats": normalise(drafts[int(earlier)].made.question)[:200], "similarity": round(alike, 3)}
-        for number, (earlier, alike) in repeats.items()
+        int(number) - first: {"repeats": everyone[int(same)].made.question[:200], "similarity": round(alike, 3)}
+        for number, (same, alike) in repeats.items()
     }
     return funnel.sift(drafts, reasons, "near-duplicate questions", entries, details)
 

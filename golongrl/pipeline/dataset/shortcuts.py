@@ -27,7 +27,7 @@ DEPTHS = 10
 FOLDS = 5
 LEAST = 50
 """Choice questions from which a classifier is trained."""
-SAMPLE = 200
+SAMPLE = 64
 """Records that the reward audit checks."""
 ANSWER = 200
 """Characters by which two gold answers are told apart."""

@@ -65,7 +65,8 @@ class Shop:
 
 def make_records(shop: Shop) -> Made:
     """All records of a build."""
-    config, corpus, made = shop.config, shop.corpus, Made()
+    config, corpus = shop.config, shop.corpus
+    made = Made(notes=_warnings(config))
     held = {entry.sha256: entry.held_out for entry in corpus.entries}
     able = held_out_capabilities(corpus.entries, corpus.assignment)
     able |= {item.capability for item in corpus.items if item.shown and held.get(item.shown[0].doc)}
@@ -74,26 +75,48 @@ def make_records(shop: Shop) -> Made:
         track for track, used in (("qa", config.qa), ("llm", config.asks_model), ("rules", config.by_rules)) if used
     ]
     share = {cell: count / len(tracks) for cell, count in wanted.items()}
+    items = {"qa": corpus.items} if config.qa else {}
+    if config.asks_model:
+        items["llm"], made.synthesis = _synthesized(shop, {cell: math.ceil(count) for cell, count in share.items()})
     drafts: list[Draft] = []
-    if "qa" in tracks:
-        drafts += _extended(shop, "qa", corpus.items, _oversampled(config, share))
-    if "llm" in tracks:
-        items, made.synthesis = _synthesized(shop, {cell: math.ceil(count) for cell, count in share.items()})
-        drafts += _extended(shop, "llm", items, _oversampled(config, share))
-    if drafts:
-        drafts = drop_repeats(shop.work, drafts, config.near_question, corpus.entries, shop.funnel)
-        drafts = _uncontaminated(shop, drafts)
-        drafts, made.verify = _verified(shop, drafts, made.notes)
-        drafts = within_cells(drafts, wanted, corpus.entries, shop.funnel)
-    if "rules" in tracks:
-        have = Counter(draft.cell for draft in drafts)
-        left = {cell: max(0, count - have[cell]) for cell, count in wanted.items()}
-        drafts += _by_rules(shop, left, made)
-    drafts = _calibrated(shop, drafts, made)
-    made.drafts = drafts
-    kept = Counter(draft.capability for draft in drafts)
+    if items:
+        drafts = _of_items(shop, items, _oversampled(config, share), wanted, drafts, made)
+    if config.by_rules:
+        drafts += _by_rules(shop, _left(wanted, drafts), made)
+        left = _left(wanted, drafts)
+        if items and any(left.values()):
+            # What the rules could not give is asked of the items that nobody wanted so far.
+            drafts += _of_items(shop, items, _oversampled(config, left), left, drafts, made)
+    made.drafts = _calibrated(shop, drafts, made)
+    kept = Counter(draft.capability for draft in made.drafts)
     made.missing = {name: count - kept[name] for name, count in config.wanted.items() if count > kept[name]}
     return made
+
+
+def _left(wanted: Mapping[Cell, int], drafts: Sequence[Draft]) -> dict[Cell, int]:
+    """Records that the cells still want."""
+    have = Counter(draft.cell for draft in drafts)
+    return {cell: max(0, count - have[cell]) for cell, count in wanted.items()}
+
+
+def _of_items(
+    shop: Shop,
+    items: dict[str, list[Item]],
+    asked: Mapping[Cell, int],
+    wanted: Mapping[Cell, int],
+    earlier: Sequence[Draft],
+    made: Made,
+) -> list[Draft]:
+    """Records of items, at most `asked` made and `wanted` kept per cell; `items` (by track) keeps those not used."""
+    drafts: list[Draft] = []
+    for track in items:
+        own, items[track] = _extended(shop, track, items[track], asked)
+        drafts += own
+    entries, threshold = shop.corpus.entries, shop.config.near_question
+    drafts = drop_repeats(shop.work, drafts, earlier, threshold, entries, shop.funnel)
+    drafts = _uncontaminated(shop, drafts)
+    drafts = _verified(shop, drafts, made)
+    return within_cells(drafts, wanted, entries, shop.funnel)
 
 
 def _oversampled(config: BuildConfig, share: Mapping[Cell, float]) -> dict[Cell, int]:
@@ -124,18 +147,20 @@ def _synthesized(shop: Shop, wanted: Mapping[Cell, int]) -> tuple[list[Item], Sy
     return result.items, result.facts
 
 
-def _extended(shop: Shop, track: str, items: Sequence[Item], wanted: Mapping[Cell, int]) -> list[Draft]:
-    """Items put into contexts."""
+def _extended(
+    shop: Shop, track: str, items: Sequence[Item], wanted: Mapping[Cell, int]
+) -> tuple[list[Draft], list[Item]]:
+    """Items put into contexts, and those that no cell wanted."""
     extended = extend_items(shop.work, shop.config, shop.corpus.entries, items, wanted, shop.run_all, shop.progress)
     drafts = [Draft(one, track, capability) for capability, several in extended.kept.items() for one in several]
     removed: Counter[str] = Counter()
     for reasons in extended.reasons.values():
         removed += reasons
-    removed["not needed: the quotas are full"] += extended.unused.total()
+    removed["not needed so far: the quotas are full"] += len(extended.unused)
     shop.funnel.step(track, "extend", "records", removed, len(drafts))
     for (source, form, label, reason), count in sorted(extended.rejects.items()):
         shop.funnel.reject("extend", source, reason, track=track, step=form, length_bin=label, count=count)
-    return drafts
+    return drafts, extended.unused
 
 
 def _by_rules(shop: Shop, wanted: Mapping[Cell, int], made: Made) -> list[Draft]:
@@ -154,15 +179,11 @@ def _uncontaminated(shop: Shop, drafts: Sequence[Draft]) -> list[Draft]:
     return shop.contamination.questions(shop.work, drafts, shop.corpus.entries, shop.funnel)
 
 
-def _verified(shop: Shop, drafts: Sequence[Draft], notes: list[str]) -> tuple[list[Draft], VerifyFacts | None]:
+def _verified(shop: Shop, drafts: Sequence[Draft], made: Made) -> list[Draft]:
     """The drafts that votes and necessity leave, with the scores."""
     config = shop.config
-    if not config.verify.answerers:
-        if any(draft.track == "llm" for draft in drafts):
-            notes.append("the model's questions were not verified: verify.answerers names no model")
-        return list(drafts), None
-    generators = {config.synthesis.model, *config.synthesis.per_bin.values()} if config.asks_model else set()
-    notes += verification.notes(config.verify, config.models, generators)
+    if not config.verify.answerers or not drafts:
+        return list(drafts)
 
     def records() -> Iterator[Record]:
         return read_drafts(shop.work, drafts)
@@ -170,10 +191,20 @@ def _verified(shop: Shop, drafts: Sequence[Draft], notes: list[str]) -> tuple[li
     verdicts, facts = verification.verify(
         shop.calls, records, config.verify, seed=config.seed, names=shop.identities(), progress=shop.progress
     )
+    made.verify = facts if made.verify is None else verification.together(made.verify, facts)
     told = [draft.with_fields(verdict.fields) for draft, verdict in zip(drafts, verdicts, strict=True)]
     details = {number: verdict.fields for number, verdict in enumerate(verdicts) if not verdict.kept}
     reasons = [verdict.reason for verdict in verdicts]
-    return shop.funnel.sift(told, reasons, "verify", shop.corpus.entries, details), facts
+    return shop.funnel.sift(told, reasons, "verify", shop.corpus.entries, details)
+
+
+def _warnings(config: BuildConfig) -> list[str]:
+    """What a reader should know of how the records were verified."""
+    if not config.verify.answerers:
+        unverified = "the model's questions were not verified: verify.answerers names no model"
+        return [unverified] if config.asks_model else []
+    generators = {config.synthesis.model, *config.synthesis.per_bin.values()} if config.asks_model else set()
+    return verification.notes(config.verify, config.models, generators)
 
 
 def _calibrated(shop: Shop, drafts: Sequence[Draft], made: Made) -> list[Draft]:

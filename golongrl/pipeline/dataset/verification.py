@@ -12,7 +12,7 @@ from golongrl.pipeline.dataset import judging, necessity
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import ModelConfig, VerifyConfig
-from golongrl.pipeline.dataset.phase_facts import VerifyFacts
+from golongrl.pipeline.dataset.phase_facts import VerifiedGroup, VerifyFacts
 from golongrl.pipeline.dataset.rollouts import (
     Answer,
     Records,
@@ -164,6 +164,35 @@ def notes(config: VerifyConfig, models: Mapping[str, ModelConfig], generators: C
     if voting.total() > 1 and len({models[name].model for name in voting}) == 1:
         found.append("all votes come from one model: what it takes for granted passes unnoticed")
     return found
+
+
+def together(first: VerifyFacts, second: VerifyFacts) -> VerifyFacts:
+    """The facts of two rounds as one."""
+    groups: dict[tuple[str, str], VerifiedGroup] = {}
+    for group in (*first["groups"], *second["groups"]):
+        known = groups.setdefault(
+            (group["track"], group["capability"]), {**group, "records": 0, "kept": 0, "reasons": {}}
+        )
+        known["records"] += group["records"]
+        known["kept"] += group["kept"]
+        known["reasons"] = _added(known["reasons"], group["reasons"])
+    silent_first, silent_second = first.get("abstentions", {}), second.get("abstentions", {})
+    return {
+        "records": first["records"] + second["records"],
+        "kept": first["kept"] + second["kept"],
+        "reasons": _added(first["reasons"], second["reasons"]),
+        "votes": _added(first["votes"], second["votes"]),
+        "tests": {test: _added(first["tests"].get(test, {}), second["tests"].get(test, {})) for test in TESTS},
+        "groups": [groups[key] for key in sorted(groups)],
+        "abstentions": {
+            model: _added(silent_first.get(model, {}), silent_second.get(model, {}))
+            for model in sorted({*silent_first, *silent_second})
+        },
+    }
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(one) + Counter(other)).items()))
 
 
 class _Tally:

@@ -1,4 +1,4 @@
-"""Where the rows of a benchmark come from: a file or folder on this machine, or a data set of the Hugging Face hub."""
+"""Where the rows of a benchmark come from: a file or folder here, or a data set of the Hugging Face hub."""
 
 import fnmatch
 from collections.abc import Callable, Iterator
@@ -107,8 +107,8 @@ def _asked(name: str, address: str, call: Callable[[], T]) -> T:
         return call()
     except errors.GatedRepoError as error:
         raise DataError(
-            f"{name}: {address} is gated: accept its terms on the hub's page, then log in with `hf auth login` or set "
-            f"HF_TOKEN, {elsewhere}"
+            f"{name}: {address} is gated: accept its terms on the hub's page, then log in with `hf auth login` or "
+            f"set HF_TOKEN, {elsewhere}"
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise DataError(f"{name}: the hub has no data set {address}, or it is private; pass --data") from error

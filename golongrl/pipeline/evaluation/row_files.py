@@ -93,7 +93,7 @@ def _json_rows(text: IO[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]
             if ended:
                 where = f"{name} row {number + 1}"
                 problem = getattr(error, "msg", "nested too deeply")
-                raise DataError(f"{where} is not JSON ({problem}); mend or remove it, or download it again") from error
+                raise DataError(f"{where} is not JSON ({problem}); mend it or download the file again") from error
             complete = False
         if not complete:
             more = text.read(size)
@@ -120,7 +120,8 @@ def _zip_rows(path: Path, members: Sequence[str]) -> Iterator[tuple[str, dict[st
             if not chosen:
                 raise DataError(f"{path} holds no {', '.join(members)} with rows; check --data")
             if sum(info.file_size for info in chosen) > LARGEST_ARCHIVE:
-                raise DataError(f"{path} unpacks to more than {LARGEST_ARCHIVE >> 30} GB; unpack it and pass the folder")
+                size = LARGEST_ARCHIVE >> 30
+                raise DataError(f"{path} unpacks to more than {size} GB; unpack it and pass the folder")
             for info in chosen:
                 with archive.open(info) as stream:
                     name = f"{path}: {info.filename}"

@@ -1,10 +1,11 @@
 """AIME 2024 and 2025: competition problems whose answers are whole numbers from 0 to 999.
 
-Data sets `HuggingFaceH4/aime_2024` (split train) and `math-ai/aime25` (split test), 30 rows each, licence as their cards say
-(problems of the Mathematical Association of America). Columns: `problem`, `answer`, `id`; copies that call them
-`Problem` or `question`, and `Answer` or a `solution` in a box, are read too. Metric: share of right answers, averaged
-over 32 repeats (avg@32, which published tables sometimes call pass@32). The last boxed or stated number of what
-follows the thinking counts. Published on AIME25: 81.3 (Qwen3-4B-Thinking-2507), 85.0 (Qwen3-30B-A3B-Thinking-2507).
+Data sets `HuggingFaceH4/aime_2024` (split train) and `math-ai/aime25` (split test), 30 rows each; licence: see their
+cards (the problems are the Mathematical Association of America's). Columns: `problem`, `answer`, `id`; copies that
+call them `Problem` or `question`, and `Answer` or a `solution` in a box, are read too. Metric: share of right
+answers, averaged over 32 repeats (avg@32, which published tables sometimes call pass@32). The last boxed or stated
+number of what follows the thinking counts. Published on AIME25: 81.3 (Qwen3-4B-Thinking-2507), 85.0
+(Qwen3-30B-A3B-Thinking-2507).
 """
 
 from typing import Any

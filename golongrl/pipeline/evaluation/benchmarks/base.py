@@ -55,7 +55,8 @@ class Judge:
     `messages` gives what to ask the judge about (gold, response, think), or the Score where nothing needs asking: no
     answer, or one that equals the gold answer. `read_verdict` gives the Score that a reply states, or None where it
     states none, so that it is asked again and in the end stays unjudged. The value of the verdict replaces that of
-    `Benchmark.score`, whose details stay. `rule` names what `Benchmark.score` measures without a judge; None: nothing.
+    `Benchmark.score`, whose details stay. `rule` names what `Benchmark.score` measures without a judge, None if
+    nothing.
     """
 
     messages: Callable[[dict[str, Any], str, Thinking], Messages | Score]

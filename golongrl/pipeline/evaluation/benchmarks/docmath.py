@@ -3,8 +3,8 @@
 Data set `yale-nlp/DocMath-Eval`, MIT, splits complong, compshort, simplong and simpshort `_testmini` (300, 200, 100
 and 200 rows); no commit is pinned, because none is known here to be right: the newest is taken, and the run records
 it. Columns: `question_id`, `question`, `paragraphs` (a list of texts and tables), `ground_truth` (a number or yes,
-no, true, false). Metric: share of right numbers, `strict`: the sign counts, and 0.15 % is forgiven, the data set's own
-tolerance. `lenient` in the details also forgives a wrong power of ten and rounding to two or more places, as the
+no, true, false). Metric: share of right numbers, `strict`: the sign counts, and 0.15 % is forgiven, the data set's
+own tolerance. `lenient` in the details also forgives a wrong power of ten and rounding to two or more places, as the
 published metric does; that one drops signs, too. A judge is asked only about what is not right by the strict rule.
 Published (larger of lenient and judge): 61.0 (Qwen3-4B-Thinking-2507), 62.3 (GoLongRL-4B), 65.3 (GoLongRL-30B-A3B).
 """

@@ -31,7 +31,8 @@ def text_of(row: Row, where: str, *names: str) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise DataError(
-            f"{where}, column {_named(row, names)}: is a {type(value).__name__}, expected a text; mend or remove the row"
+            f"{where}, column {_named(row, names)}: is a {type(value).__name__}, expected a text; mend or remove the "
+            "row"
         )
     if not value.strip():
         raise DataError(f"{where}, column {_named(row, names)}: is empty; mend or remove the row")
@@ -44,7 +45,7 @@ def texts_of(row: Row, where: str, *names: str) -> list[str]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, (list, tuple)) or not values or not all(isinstance(one, str) for one in values):
         raise DataError(
-            f"{where}, column {_named(row, names)}: expected a list of texts with at least one; mend or remove the row"
+            f"{where}, column {_named(row, names)}: expected a list of one or more texts; mend or remove the row"
         )
     return list(values)
 

@@ -39,9 +39,7 @@ def pages_of(row: Row, where: str) -> list[tuple[str, str]]:
     for page in value:
         title, text = (page.get("title"), page.get("text")) if isinstance(page, dict) else (None, None)
         if not isinstance(text, str) or not isinstance(title, str | None):
-            raise DataError(
-                f"{where}, column wiki_items: each page needs a title and a text; mend or remove the row"
-            )
+            raise DataError(f"{where}, column wiki_items: each page needs a title and a text; mend or remove the row")
         pages.append((title or "", text))
     return pages
 

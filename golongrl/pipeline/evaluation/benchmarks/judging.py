@@ -11,11 +11,11 @@ _VERDICT = re.compile(r"\[\[\s*(yes|no)\s*\]\]", re.IGNORECASE)
 _BARE = re.compile(r"\W*(yes|no)\W*", re.IGNORECASE)
 
 SYSTEM = (
-    "You compare an answer with the reference answer to a question. Do not solve the question yourself and do not use "
-    "knowledge of your own: the reference answer is right. Two answers are the same when they say the same thing, "
-    "however it is worded, formatted or rounded. An answer that names several different things, or that takes back "
-    "the right one, is not the same. Explain in one or two sentences, then end with the verdict on a line of its own: "
-    "[[YES]] when the answer is the same as a reference answer, [[NO]] when it is not."
+    "You compare an answer with the reference answer to a question. Do not solve the question yourself and do not "
+    "use knowledge of your own: the reference answer is right. Two answers are the same when they say the same "
+    "thing, however it is worded, formatted or rounded. An answer that names several different things, or that takes "
+    "back the right one, is not the same. Explain in one or two sentences, then end with the verdict on a line of "
+    "its own: [[YES]] when the answer is the same as a reference answer, [[NO]] when it is not."
 )
 
 
@@ -31,7 +31,7 @@ def equality(question: str, golds: list[str], answer: str) -> Messages:
 
 
 def fenced(answer: str) -> str:
-    """An answer in quotes of its own, in which a verdict is no verdict: what it says must not pass for the judge's."""
+    """An answer in quotes of its own, whose verdicts are none: what it says must not pass for the judge's."""
     return "<<<" + _VERDICT.sub(lambda match: f"[{match[1]}]", answer) + ">>>"
 
 

@@ -1,7 +1,7 @@
 """LongMemEval-S: questions about what was said in some fifty earlier chats.
 
-Data set `xiaowu0162/longmemeval-cleaned`, longmemeval_s_cleaned.json, 500 rows, MIT. Columns: `question_id` (ending in
-_abs where the chats do not hold the answer), `question_type` (single-session-user, single-session-assistant,
+Data set `xiaowu0162/longmemeval-cleaned`, longmemeval_s_cleaned.json, 500 rows, MIT. Columns: `question_id` (ending
+in _abs where the chats do not hold the answer), `question_type` (single-session-user, single-session-assistant,
 single-session-preference, multi-session, temporal-reasoning, knowledge-update), `question`, `answer`,
 `question_date`, `haystack_dates`, `haystack_sessions` (lists of {role, content}). Metric: share of answers that a
 judge finds right, by a rule per type as the authors' own judge has it (theirs is GPT-4o). The date of the question is
@@ -132,9 +132,9 @@ def judge_messages(gold: dict[str, Any], response: str, think: Thinking) -> Mess
         return rule
     system = (
         "You judge an answer to a question about earlier chats. "
-        f"{ABSTENTION if gold['abstain'] else RULES[gold['type']]} Do not answer the question yourself. Explain in one "
-        "or two sentences, then end with the verdict on a line of its own: [[YES]] when the answer is right, [[NO]] "
-        "when it is not."
+        f"{ABSTENTION if gold['abstain'] else RULES[gold['type']]} Do not answer the question yourself. Explain in "
+        "one or two sentences, then end with the verdict on a line of its own: [[YES]] when the answer is right, "
+        "[[NO]] when it is not."
     )
     answer = judging.fenced(final_text(response, think).text.strip())
     content = (

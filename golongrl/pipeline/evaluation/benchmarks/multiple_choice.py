@@ -19,13 +19,13 @@ def listed(options: Sequence[str]) -> str:
 def instruction(count: int) -> str:
     """What the last line of an answer must say."""
     return (
-        f"Answer the question with one of the {count} options. You may reason first; the last line of your answer must "
-        f'be "ANSWER: X", where X is a letter from A to {LETTERS[count - 1]}.'
+        f"Answer the question with one of the {count} options. You may reason first; the last line of your answer "
+        f'must be "ANSWER: X", where X is a letter from A to {LETTERS[count - 1]}.'
     )
 
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
-    """1 if the last stated letter is `gold["answer"]` among `gold["options"]` letters; several letters earn nothing."""
+    """1 if the last stated letter is `gold["answer"]` among `gold["options"]` letters; several earn nothing."""
     final = final_text(response, think)
     if not final.closed:
         return Score(value=0.0, reason="unclosed_think")
