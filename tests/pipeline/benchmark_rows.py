@@ -32,6 +32,15 @@ MRCR = [
     }
     for needles in (2, 4)
 ]
+
+
+def mrcr_of_length(n_bytes):
+    """An MRCR row whose conversation has more than so many bytes, a quarter of that in approximate tokens."""
+    turns = chat(2, 1)
+    turns[1]["content"] = "Grey stones lie by the river. " * (n_bytes // 30)
+    return {**MRCR[0], "prompt": json.dumps(turns)}
+
+
 LONGBENCH_V2 = [
     {
         "_id": f"v2-{number}",
@@ -186,8 +195,8 @@ BFCL_ANSWERS = [
 
 ROWS = {
     "mrcr-128k": MRCR,
-    "mrcr-512k": MRCR,
-    "mrcr-1m": MRCR,
+    "mrcr-512k": [mrcr_of_length(600_000)],
+    "mrcr-1m": [mrcr_of_length(2_200_000)],
     "longbench-v2": LONGBENCH_V2,
     "frames": FRAMES,
     "longbench-qa": LONGBENCH_QA,
@@ -236,10 +245,15 @@ def archive(members):
 
 def hub_files():
     """Repository -> its files as they lie on the hub, with one that no benchmark reads."""
-    sets = {name: [row for row in LONGBENCH_QA if row["dataset"] == name] for name in ("qasper", "hotpotqa", "musique")}
-    sets |= {"narrativeqa": LONGBENCH_QA[:2], "2wikimqa": LONGBENCH_QA[6:8]}
+    sets = {}
+    for row in LONGBENCH_QA:
+        sets.setdefault(row["dataset"], []).append(row)
     return {
-        "openai/mrcr": {"2needle/2needle_0.parquet": parquet(MRCR[:1]), "4needle/4needle_0.parquet": parquet(MRCR[1:])},
+        "openai/mrcr": {
+            "2needle/2needle_0.parquet": parquet([*MRCR[:1], *ROWS["mrcr-512k"], *ROWS["mrcr-1m"]]),
+            "4needle/4needle_0.parquet": parquet(MRCR[1:]),
+            "README.md": b"never read",
+        },
         "zai-org/LongBench-v2": {"data.json": json.dumps(LONGBENCH_V2, indent=2).encode()},
         "zai-org/LongBench": {
             "data.zip": archive(

@@ -96,10 +96,11 @@ def read(row: Row, where: str) -> Item:
     asked_on = text_of(row, where, "question_date")
     sessions = value_of(row, where, "haystack_sessions")
     dates = texts_of(row, where, "haystack_dates")
-    if not isinstance(sessions, list) or len(sessions) != len(dates):
+    if not isinstance(sessions, list):
+        raise DataError(f"{where}, column haystack_sessions: expected a list of chats; mend or remove the row")
+    if len(sessions) != len(dates):
         raise DataError(
-            f"{where}, column haystack_dates: {len(dates)} dates for "
-            f"{len(sessions) if isinstance(sessions, list) else 'no'} chats; mend or remove the row"
+            f"{where}, column haystack_dates: {len(dates)} dates for {len(sessions)} chats; mend or remove the row"
         )
     before, document = "The record of our chats:\n\n", sessions_text(sessions, dates, where)
     after = f"\n\nToday is {asked_on}.\nQuestion: {question.strip()}"
