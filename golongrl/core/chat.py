@@ -276,7 +276,8 @@ async def ask(client: Any, endpoint: Endpoint, request: Request, key: str, healt
     raise AssertionError("the last attempt returns")
 
 
-async def _watch(alive: Callable[[], None]) -> None:
+async def watch(alive: Callable[[], None]) -> None:
+    """Ask about once a second, without end, whether waiting still makes sense; raises what `alive` raises."""
     while True:
         await asyncio.sleep(1.0)
         alive()
@@ -321,18 +322,18 @@ async def generate(
 
     async with open_client(endpoint) as client:
         work = asyncio.create_task(dispatch(client))
-        watch = asyncio.create_task(_watch(endpoint.alive)) if endpoint.alive is not None else None
+        watching = asyncio.create_task(watch(endpoint.alive)) if endpoint.alive is not None else None
         try:
-            await asyncio.wait({work, watch} if watch else {work}, return_when=asyncio.FIRST_COMPLETED)
-            if watch is not None and watch.done() and not work.done():
+            await asyncio.wait({work, watching} if watching else {work}, return_when=asyncio.FIRST_COMPLETED)
+            if watching is not None and watching.done() and not work.done():
                 work.cancel()
             await work
         except asyncio.CancelledError:
-            if watch is not None and watch.done():
-                watch.result()
+            if watching is not None and watching.done():
+                watching.result()
             raise
         finally:
-            started = [task for task in (work, watch) if task is not None]
+            started = [task for task in (work, watching) if task is not None]
             for task in started:
                 task.cancel()
             # Waited for, or asyncio would print the traceback of whatever a cancelled request ends with.

@@ -9,7 +9,8 @@ import llm_server
 import pytest
 
 from golongrl.core.errors import CheckFailedError, ServerError
-from golongrl.pipeline.dataset.calls import LOOKAHEAD, Call, grouped, open_calls
+from golongrl.pipeline.dataset.call_lanes import LOOKAHEAD
+from golongrl.pipeline.dataset.calls import Call, grouped, open_calls
 from golongrl.pipeline.dataset.llm_settings import ModelConfig
 
 

@@ -22,7 +22,7 @@ from golongrl.pipeline.dataset.benchmark_rows import Sample
 
 LoadBenchmark = Callable[[str], Iterable[Mapping[str, Any]]]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever other texts are taken from the same rows, so that indexes on disk are built again."""
 SHORTEST = 5
 """Words of the shortest question that is looked for whole; a Han character counts as 5/8 of a word."""

@@ -141,8 +141,8 @@ def _read(row: Mapping[str, Any], where: str) -> tuple[list[Sample], list[tuple[
 def _collect(row: Mapping[str, Any], scope: _Scope, where: str) -> None:
     """Sort the fields of a row; objects under other names belong to the row, those that ask for themselves do not."""
     asking = [name for name, value in row.items() if isinstance(value, Mapping) and _asks(value)]
-    for name, value in row.items():
-        value, key = _decoded(value), _plain(name)
+    for name, written in row.items():
+        value, key = _decoded(written), _plain(name)
         if isinstance(value, list) and _asks(value):
             scope.inner += [(f"{where}.{name}[{i}]", one) for i, one in enumerate(value) if isinstance(one, Mapping)]
         elif len(asking) > 1 and name in asking:
@@ -155,6 +155,9 @@ def _collect(row: Mapping[str, Any], scope: _Scope, where: str) -> None:
             scope.answers += _texts(value)
         elif key in CONTEXTS:
             scope.contexts.append("\n".join(_texts(value)))
+            if value is not written:
+                # Where JSON itself is what the question is about, its names and numbers are text too.
+                scope.contexts.append(written)
         elif isinstance(value, Mapping):
             _collect(value, scope, where)
         elif key in IDS and not scope.label and isinstance(value, str | int):

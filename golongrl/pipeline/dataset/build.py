@@ -87,7 +87,9 @@ def build(
     is missing, RunConflictError when `out` holds another build, CheckFailedError (with the funnel) when no document
     is usable, not one record could be built, calls failed for good or the cost limit was reached.
     """
-    load_tokenizer(config.tokenizer)
+    if config.workers == 1 and config.ray_address is None:
+        # Workers load their own; this process would pay for one that it does not use.
+        load_tokenizer(config.tokenizer)
     sources = Found(*find_files(config.sources, config.max_document_mb, out))
     qa = Found(*find_files(config.qa, config.max_document_mb, out)) if config.qa else Found()
     base = open_base(Path(config.base)) if config.base else None
@@ -185,7 +187,7 @@ def _open_calls(config: BuildConfig, run: Run) -> Iterator[Calls]:
                 run.path(WORK),
                 models,
                 max_cost=config.max_cost,
-                tokenizer=load_tokenizer(config.tokenizer),
+                tokenizer=load_tokenizer(config.tokenizer) if models else tokens.load("approx"),
                 alive=alive,
             )
         )
@@ -232,7 +234,7 @@ def _build(bench: _Bench, sources: Found, qa: Found) -> tuple[BuildFacts, list[s
         write_parquet(run.path("train.parquet"), watched(train, 0, "train"))
         if val.total:
             write_parquet(run.path("val.parquet"), watched(val, train.total, "validation"))
-    library = Library(work, corpus.entries, load_tokenizer(config.tokenizer))
+    library = Library(work, corpus.entries, tokens.load("approx"))  # only texts are read
     write_documents(run.path("documents.jsonl"), library, shown, folder_of_base)
     facts = _facts(bench, corpus, made, survey, shortcuts, funnel, plan)
     card.write_card(run.path("README.md"), facts)

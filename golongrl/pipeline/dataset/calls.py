@@ -6,9 +6,8 @@ Answers are journalled under content keys; prompts are not. A call that failed a
 import asyncio
 import contextlib
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +15,11 @@ from golongrl.core import chat, servers
 from golongrl.core.errors import CheckFailedError, UsageError
 from golongrl.core.store import Journal
 from golongrl.core.tokens import Tokenizer
+from golongrl.pipeline.dataset.call_lanes import CostLimit, Job, Sender
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import ModelConfig
 
 BUDGET_IN_LENGTHS = 8
-LOOKAHEAD = 16
-"""Calls prepared per model beyond those in flight; what bounds the memory of prompts."""
 TEMPLATE_TOKENS = 8
 """Tokens that a chat template adds to a message, about."""
 FINAL = ("overlong", "refused")
@@ -59,42 +57,6 @@ def grouped(calls: Iterable[Call]) -> list[Call]:
     return [call for group in groups.values() for call in group]
 
 
-@dataclass
-class _Lane:
-    """One model's endpoint while calls run."""
-
-    endpoint: chat.Endpoint
-    gate: chat.TokenGate
-    health: chat.Health
-    client: Any
-    queue: asyncio.Queue[tuple[Call, chat.Request, str] | None]
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    gone: BaseException | None = None
-
-    def ended(self, task: asyncio.Task[None]) -> None:
-        """Note a call that ended; one that raised speaks for the whole endpoint."""
-        self.tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None and self.gone is None:
-            self.gone = task.exception()
-            for other in self.tasks:
-                other.cancel()
-
-
-@dataclass
-class _Round:
-    """What one `run` has to tell at its end."""
-
-    reserved: float = 0.0
-    priced: int = 0
-    """Calls in flight that `reserved` stands for."""
-    stopped: bool = False
-    not_made: int = 0
-    failed: int = 0
-    last: str = ""
-    seen: set[str] = field(default_factory=set)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-
 class Calls:
     """Asks models and keeps their answers; made by `open_calls`."""
 
@@ -111,6 +73,7 @@ class Calls:
         self.usage: dict[str, Spent] = {}
         self._journal = journal
         self._alive = alive
+        # In memory only: it costs nothing to find out again, and another server may take more.
         self._overlong: dict[str, chat.Generation] = {}
         self._lengths: dict[str, int | None] = {}
         # Calls of one prefix share their longest message.
@@ -129,7 +92,7 @@ class Calls:
 
     def result(self, call: Call) -> chat.Generation:
         """The answer of a call that was run, or its final error (overlong, refused)."""
-        key = self._request(call).key(self._identity(call.model))
+        key = self._key(call)
         found = self._overlong.get(key) or chat.stored(self._journal, key)
         if found is None:
             raise KeyError(f"a call to {call.model} was not run")
@@ -141,148 +104,74 @@ class Calls:
         Raises CheckFailedError when calls failed after their retries or the cost limit was reached, ServerError when
         an endpoint is gone; what was answered before is kept.
         """
+        limit = CostLimit(self.max_cost, lambda: self.spent)
+        failed: list[str] = []
         with progress(label, None) as bar:
-            now = asyncio.run(self._run(calls, bar))
-        if now.failed:
+
+            def keep(job: Job, answer: chat.Generation) -> None:
+                if answer.error is not None and answer.error.kind not in FINAL:
+                    failed.append(f"{job.model}: {answer.error.message}")
+                    return
+                self._keep(job, answer)
+                bar.advance(1)
+                if self.spent and hasattr(bar, "note"):
+                    bar.note(f"cost {self.spent:.4f}" + ("" if self.max_cost is None else f" of {self.max_cost}"))
+
+            asyncio.run(Sender(self._endpoint, keep, limit).send(self._jobs(calls, limit, bar)))
+        if failed:
             raise CheckFailedError(
-                f"{label}: {now.failed} calls failed after their retries (the last: {now.last}); finished work is "
+                f"{label}: {len(failed)} calls failed after their retries (the last: {failed[-1]}); finished work is "
                 "kept, run the same command again"
             )
-        if now.not_made:
+        if limit.not_made:
             raise CheckFailedError(
-                f"{label}: cost limit reached: spent {self.spent:.4f} of {self.max_cost}, {now.not_made} calls "
+                f"{label}: cost limit reached: spent {self.spent:.4f} of {self.max_cost}, {limit.not_made} calls "
                 "not made; raise --max-cost and run the same command again"
             )
 
-    async def _run(self, calls: Iterable[Call], bar: Any) -> _Round:
-        now = _Round()
-        lanes: dict[str, _Lane] = {}
-        workers: list[asyncio.Task[None]] = []
-        async with contextlib.AsyncExitStack() as stack:
-            source = iter(calls)
-            try:
-                # Prompts are built and counted in a thread, so that answers are read meanwhile.
-                while (ready := await asyncio.to_thread(self._next, source, now, bar)) is not None:
-                    call = ready[0]
-                    if call.model not in lanes:
-                        endpoint = self._endpoint(call.model)
-                        client = await stack.enter_async_context(chat.open_client(endpoint))
-                        gate = chat.TokenGate(endpoint.max_requests, endpoint.token_budget)
-                        lanes[call.model] = _Lane(
-                            endpoint, gate, chat.Health(endpoint), client, asyncio.Queue(LOOKAHEAD)
-                        )
-                        workers.append(asyncio.create_task(self._work(lanes[call.model], now, bar)))
-                    await lanes[call.model].queue.put(ready)
-                    if any(lane.gone for lane in lanes.values()):
-                        break
-                for lane in lanes.values():
-                    await lane.queue.put(None)
-                await asyncio.gather(*workers)
-            finally:
-                running = [*workers, *(task for lane in lanes.values() for task in lane.tasks)]
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
-        for lane in lanes.values():
-            if lane.gone is not None:
-                raise lane.gone
-        return now
-
-    def _next(self, source: Iterator[Call], now: _Round, bar: Any) -> tuple[Call, chat.Request, str] | None:
-        """The next call that has no answer yet."""
-        for call in source:
+    def _jobs(self, calls: Iterable[Call], limit: CostLimit, bar: Any) -> Iterator[Job | None]:
+        """The calls that have no answer yet; None in the place of every other."""
+        seen: set[str] = set()
+        for call in calls:
+            key = self._key(call)
+            if key in seen or key in self._journal or key in self._overlong:
+                bar.advance(1)
+                yield None
+                continue
+            seen.add(key)
+            if limit.reached and self._cost(call.model, 1, 1):
+                # Its tokens need not be counted any more.
+                limit.not_made += 1
+                yield None
+                continue
             request = self._request(call)
-            key = request.key(self._identity(call.model))
-            if key in now.seen:
-                bar.advance(1)
-                continue
-            now.seen.add(key)
-            if key in self._journal or key in self._overlong:
-                bar.advance(1)
-                continue
             n_tokens = sum(self._count(message["content"]) + TEMPLATE_TOKENS for message in call.messages)
+            answer = request.sampling.max_tokens
             length = self._length(call.model)
-            needed = n_tokens + request.sampling.max_tokens
-            if length is not None and needed > length:
-                message = f"{n_tokens} prompt + {request.sampling.max_tokens} answer tokens; the model takes {length}"
-                # Kept in memory only: it costs nothing to find out again, and another server may take more.
+            if length is not None and n_tokens + answer > length:
+                message = f"{n_tokens} prompt + {answer} answer tokens; the model takes {length}"
                 self._overlong[key] = chat.Generation(key=key, error=chat.ChatError(kind="overlong", message=message))
                 bar.advance(1)
+                yield None
                 continue
-            return call, chat.Request(request.messages, request.sampling, call.seed, call.repeat, n_tokens), key
-        return None
+            yield Job(call.model, replace(request, n_tokens=n_tokens), key, self._cost(call.model, n_tokens, answer))
 
-    async def _work(self, lane: _Lane, now: _Round, bar: Any) -> None:
-        """Start a lane's calls in their order, as its gate and the cost limit admit them; then wait for all."""
-        while (ready := await lane.queue.get()) is not None:
-            call, request, _ = ready
-            if lane.gone is not None:
-                continue
-            worst = self._cost(call.model, request.n_tokens, request.sampling.max_tokens)
-            tokens = request.n_tokens + request.sampling.max_tokens
-            await lane.gate.enter(tokens)
-            if not await self._afford(worst, now):
-                await lane.gate.leave(tokens)
-                now.not_made += 1
-                continue
-            task = asyncio.create_task(self._finish(lane, ready, worst, now, bar))
-            lane.tasks.add(task)
-            task.add_done_callback(lane.ended)
-        while lane.tasks:
-            await asyncio.gather(*lane.tasks, return_exceptions=True)
-
-    async def _afford(self, worst: float, now: _Round) -> bool:
-        """Reserve the most that a call can cost, once it fits the limit; False when it never will."""
-        if self.max_cost is None or worst == 0:
-            return True
-        limit = self.max_cost * (1 + 1e-9)
-        async with now.changed:
-            await now.changed.wait_for(
-                lambda: now.stopped or now.priced == 0 or self.spent + now.reserved + worst <= limit
-            )
-            now.stopped = now.stopped or self.spent + now.reserved + worst > limit
-            if not now.stopped:
-                now.reserved += worst
-                now.priced += 1
-            now.changed.notify_all()
-            return not now.stopped
-
-    async def _finish(
-        self, lane: _Lane, ready: tuple[Call, chat.Request, str], worst: float, now: _Round, bar: Any
-    ) -> None:
-        call, request, key = ready
-        try:
-            if lane.gone is None:
-                answer = await chat.ask(lane.client, lane.endpoint, request, key, lane.health)
-                self._keep(call, request, key, answer, now, bar)
-        finally:
-            await lane.gate.leave(request.n_tokens + request.sampling.max_tokens)
-            if self.max_cost is not None and worst:
-                async with now.changed:
-                    now.priced -= 1
-                    now.reserved = now.reserved - worst if now.priced else 0.0
-                    now.changed.notify_all()
-
-    def _keep(self, call: Call, request: chat.Request, key: str, got: chat.Generation, now: _Round, bar: Any) -> None:
-        if got.error is not None and got.error.kind not in FINAL:
-            now.failed += 1
-            now.last = f"{call.model}: {got.error.message}"
+    def _keep(self, job: Job, got: chat.Generation) -> None:
+        """Journal an answer with its usage and cost; where the server did not count, the tokenizer does."""
+        if got.error is not None and got.error.kind == "overlong":
+            self._overlong[job.key] = got
             return
         usage = got.usage
         if got.error is None:
             prompt, answer = usage.prompt_tokens, usage.completion_tokens
             usage = chat.Usage(
-                prompt_tokens=request.n_tokens if prompt is None else prompt,
+                prompt_tokens=job.request.n_tokens if prompt is None else prompt,
                 completion_tokens=self._count(got.text) if answer is None else answer,
             )
-        cost = self._cost(call.model, usage.prompt_tokens or 0, usage.completion_tokens or 0)
+        cost = self._cost(job.model, usage.prompt_tokens or 0, usage.completion_tokens or 0)
         row = got.model_copy(update={"usage": usage}).model_dump(exclude={"key"})
-        self._journal.append(key, **row, model=call.model, cost=cost)
-        self._add(call.model, usage, cost)
-        bar.advance(1)
-        note = getattr(bar, "note", None)
-        if note is not None and self.spent:
-            note(f"cost {self.spent:.4f}" + (f" of {self.max_cost}" if self.max_cost is not None else ""))
+        self._journal.append(job.key, **row, model=job.model, cost=cost)
+        self._add(job.model, usage, cost)
 
     def _add(self, model: str, usage: chat.Usage, cost: float) -> None:
         entry = self.usage.setdefault(model, Spent())
@@ -300,8 +189,8 @@ class Calls:
             raise UsageError(f"no entry {name!r} in models (there are: {', '.join(self.models) or 'none'}); add it")
         return self.models[name]
 
-    def _identity(self, name: str) -> str:
-        return json.dumps(self._config(name).identity(), sort_keys=True)
+    def _key(self, call: Call) -> str:
+        return self._request(call).key(self._config(call.model).model)
 
     def _request(self, call: Call) -> chat.Request:
         config = self._config(call.model)

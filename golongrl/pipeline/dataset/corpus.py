@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from golongrl.core import tokens
 from golongrl.pipeline.dataset.assign import Assignment, assign, split
 from golongrl.pipeline.dataset.collect import Collection, Progress, collect
 from golongrl.pipeline.dataset.drafts import Funnel
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.items import Item
-from golongrl.pipeline.dataset.library import Library, hold_out, load_tokenizer, write_index
+from golongrl.pipeline.dataset.library import Library, hold_out, write_index
 from golongrl.pipeline.dataset.question_sets import QuestionSets, choose_sides, collect_questions
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
@@ -65,7 +66,7 @@ def gather_corpus(
         funnel.step("qa", "read", "questions", removed, len(items))
     if contamination is not None:
         both = [*documents, *contexts]
-        shared = contamination.documents(Library(work, both, load_tokenizer(config.tokenizer)), funnel, progress)
+        shared = contamination.documents(Library(work, both, tokens.load("approx")), funnel, progress)
         documents = [entry for entry in documents if entry.sha256 not in shared]
         contexts = [entry for entry in contexts if entry.sha256 not in shared]
         items = _without(items, shared, funnel)

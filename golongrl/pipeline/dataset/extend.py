@@ -27,6 +27,26 @@ SINGLE = ("em", "choice", "math", "iou")
 """Metrics whose gold is in `golden_label`."""
 WINDOWS = 3
 """Stretches of one other document that are looked at for one that does not hold the answer."""
+_LIST = {
+    "en": 'End your reply with a line "[Answer]" and below it one item per line, each as it stands in the documents, '
+    "and nothing else.",
+    "zh": "在回复的最后写一行“[答案]”，其下每行写一项，每项与文档原文一致，不写其他内容。",
+}
+ANSWERS: dict[str, dict[str, str]] = {
+    "em": {
+        "en": 'End your reply with a line "[Answer]" and below it only the answer, a word or phrase as it stands in '
+        "the documents.",
+        "zh": "在回复的最后写一行“[答案]”，其下只写答案，即文档原文中的一个词或短语。",
+    },
+    "f1": _LIST,
+    "subem": _LIST,
+    "rouge_l": {
+        "en": 'End your reply with a line "[Answer]" and below it only the answer, as running text.',
+        "zh": "在回复的最后写一行“[答案]”，其下只写答案，写成连贯的文字。",
+    },
+}
+"""Answer formats of questions that people and models ask, where they differ from those of our own forms: an answer is
+as short as can be, and a question that a summary answers need not ask for one."""
 _FIXED = re.compile(
     r"\b(?i:of|the) (?i:the )?(?i:above|following)\b|\b(?i:both|neither|only|options?|answers?)\b.*\b[A-H]\b"
     r"|以上|[A-H]\s*[和与、]\s*[A-H]"
@@ -54,9 +74,9 @@ def extend(
     key = content_key(seed, item.as_row(), bin.label, held_out, slot)
     rng = random.Random(key)
     item = _shuffled(item, slot, seed)
-    metric = tasks.CAPABILITIES[item.capability].metric
     question = f"{item.question}\n{lettered(item.options)}" if item.options else item.question
-    task = Task(question, INSTRUCTIONS[metric][item.language], item.language, rng.random() < 0.5)
+    wording = _instruction(library, item, [documents[name] for name in names])
+    task = Task(question, wording, item.language, rng.random() < 0.5)
     limit = bin.upper - template_tokens
     lowest = min(int(1.05 * max(bin.lower + 1, 0.6 * limit)), limit)
     room = rng.randint(lowest, max(int(0.98 * limit), lowest)) - base_tokens(library.tokenizer, task)
@@ -72,6 +92,17 @@ def extend(
     record = _record(library, item, task, prompt, bin, excerpts, documents[names[0]], slot, key)
     fault = item_fault(record, item, prompt, excerpts)
     return record if fault is None else Unfit(fault)
+
+
+def _instruction(library: Library, item: Item, numbers: Sequence[int]) -> str:
+    """The answer format. Items of a list are asked for word for word only where they stand in the documents."""
+    metric = tasks.CAPABILITIES[item.capability].metric
+    wording = ANSWERS.get(metric, INSTRUCTIONS[metric])
+    if metric in ("f1", "subem"):
+        shown = normalise("\n".join(library.measured(number).document.text for number in numbers))
+        if not all(normalise(gold) in shown for gold in item.gold):
+            wording = INSTRUCTIONS[metric]
+    return wording[item.language]
 
 
 def _shuffled(item: Item, slot: int, seed: int) -> Item:

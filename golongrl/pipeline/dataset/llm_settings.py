@@ -39,8 +39,8 @@ class ModelConfig(Config):
     """Price of a million answer tokens."""
 
     def identity(self) -> dict[str, Any]:
-        """What decides its answers, without where and how patiently it is asked."""
-        return self.model_dump(include={"model", "max_model_len", "max_tokens", "temperature", "top_p", "think"})
+        """What decides its answers, without where and how patiently it is asked, and how long a prompt may be."""
+        return self.model_dump(include={"model", "max_tokens", "temperature", "top_p", "think"})
 
 
 class SynthesisConfig(Config):

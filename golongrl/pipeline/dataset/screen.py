@@ -87,9 +87,7 @@ class Contamination:
     def facts(self) -> ContaminationFacts:
         """For card and report."""
         benchmarks: list[BenchmarkHits] = []
-        stop = 0
         for one in self.index.facts():
-            stop += one["template_ngrams"]
             hits = self.hits[one["benchmark"]]
             benchmarks.append(
                 {
@@ -97,12 +95,13 @@ class Contamination:
                     "items": one["samples"],
                     "question_hits": hits["question"],
                     "shared_documents": hits["document"],
+                    "template_ngrams": one["template_ngrams"],
                 }
             )
         return {
             "n": self.index.n,
             "benchmarks": benchmarks,
-            "stop_ngrams": stop,
+            "document_share": self.document_share,
             "checked": self.checked,
             "evidence": self.evidence,
         }

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.construct import passages
 from golongrl.pipeline.dataset.construct.form import LETTERS, Candidate, Place, Unfit, distinct, lettered
+from golongrl.pipeline.dataset.cosines import cosines
 from golongrl.pipeline.dataset.view import View
 
 OPTIONS = 4
@@ -94,12 +95,8 @@ class Neighbours:
     """Which of many passages are most alike: cosine of TF-IDF vectors (words; character pairs for Chinese)."""
 
     def __init__(self, texts: Sequence[str], language: str):
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        split = {"analyzer": "char", "ngram_range": (1, 2)} if language == "zh" else {"token_pattern": r"\w+"}
-        vectors = TfidfVectorizer(**split).fit_transform(list(map(normalise, texts)))
         self.texts = tuple(texts)
-        self._cosines = (vectors @ vectors.T).toarray().round(6)
+        self._cosines = cosines(list(map(normalise, texts)), language)
 
     def nearest(self, index: int, most: int) -> list[int]:
         """The passages most similar to one, itself left out."""

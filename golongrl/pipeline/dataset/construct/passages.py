@@ -1,5 +1,6 @@
 """Quotable sentences of an excerpt, drawn at random without reading all of it."""
 
+import functools
 import itertools
 import random
 import re
@@ -53,6 +54,7 @@ def following(excerpt: Excerpt, block: list[Sentence]) -> list[tuple[Sentence, S
     return [(a, b) for a, b in itertools.pairwise(block) if not text[a.span.end : b.span.start].strip()]
 
 
+@functools.lru_cache(maxsize=4_096)
 def terms(text: str) -> frozenset[str]:
     """The distinct words of a text: runs of Latin letters and digits in lower case, pairs of Han characters."""
     plain = normalise(text)

@@ -43,6 +43,9 @@ _OPEN = re.compile(
 """Questions whose answers are explanations, of which there are many wordings."""
 _CLAUSE = re.compile(r"[，。；：！？]|^(?:是|会|受|被|由于|因|可以|能够|为了|有|使|将|把).{5}")
 """A Chinese answer that is a clause, by its marks or the verb it begins with."""
+REPEATED_HEAD, REPEATED_TAIL = 2, 3
+"""Characters that a Chinese answer has in common with its question, at its beginning or end, from which it is one of
+several right wordings ("founded in 1939" to "when was it founded")."""
 _SUPPORTED = ("en", "zh")
 _STOPS = ".。!！?？"
 
@@ -123,6 +126,8 @@ def _span(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:
     short = tuple(text for text in bare if is_short(text))
     if not short:
         return f"long answer: no metric judges a free text of more than {MAX_WORDS} words or {MAX_HAN} Han"
+    if all(_repeats(text, item) for text in short):
+        return "repeats the question: its answer has several right wordings"
     standing = [text for text in short if any(occurrences(_text(place), text) for place in item.shown)]
     if item.stands and not standing:
         return "unsupported: the answer does not stand in the context"
@@ -132,6 +137,18 @@ def _span(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:
     ordered = dict.fromkeys((*standing, *short))
     articles = [re.sub(r"^(?:the|an?) ", "", text, flags=re.IGNORECASE) for text in ordered]
     return tuple(dict.fromkeys((*ordered, *articles)))
+
+
+def _repeats(text: str, item: QAItem) -> bool:
+    """Whether a Chinese answer says again what the question says, but for names in the documents' titles."""
+    if not is_chinese(text):
+        return False
+    asked, titles = unnamed(item.question), [place.document.title for place in item.shown]
+    head, tail = text[:REPEATED_HEAD], text[-REPEATED_TAIL:]
+    while len(head) < len(text) and text[: len(head) + 1] in asked:
+        head = text[: len(head) + 1]
+    begins = len(text) > REPEATED_HEAD and head in asked and not any(head in title for title in titles)
+    return begins or (len(text) > REPEATED_TAIL and tail in asked)
 
 
 def _letter(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:
@@ -196,7 +213,13 @@ def _only_place(item: QAItem, gold: Sequence[str]) -> tuple[Place, ...]:
         start = place.range.start
         found = [Span(start + s.start, start + s.end) for s in occurrences(_text(place), gold[0])]
         places += [Place(place.document, sentence(place.document, span)) for span in found]
-    return tuple(places) if len(places) == 1 else ()
+    return tuple(places) if len(places) == 1 and not _in_header(places[0]) else ()
+
+
+def _in_header(place: Place) -> bool:
+    """Whether a place is in the header of a table, which says nothing without the rows."""
+    tables = (block.table for block in place.document.blocks if block.table is not None)
+    return any(table.header.start <= place.range.start < table.header.end for table in tables)
 
 
 _ENDS = re.compile(r"[.!?][\"'”’)]*\s+|[。！？；]+[”’」』]?")

@@ -5,6 +5,7 @@ scale, rel_paragraphs}]}`. `arithmetic` and `count` become T4, `math`, with scal
 derivation worked out again; `multi-span` T3, `f1`; `span` T1, `em`.
 """
 
+import re
 from collections.abc import Iterator
 
 from golongrl.core.documents import Document
@@ -12,6 +13,8 @@ from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, Ro
 from golongrl.pipeline.dataset.qa.arithmetic import agrees, decimals, evaluate, plain_number, tolerance, unit_note
 from golongrl.pipeline.dataset.qa.wording import about
 from golongrl.pipeline.dataset.readers import Refusal
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def _accepts(row: Row) -> bool:
@@ -57,8 +60,10 @@ def _number(asked: Row, document: Document, source: str, evidence: tuple[Place, 
     )
 
 
-def _spans(asked: Row, document: Document, source: str) -> QAItem:
+def _spans(asked: Row, document: Document, source: str) -> QAItem | Refusal:
     spans = texts_of(asked.get("answer"))
+    if spans and all(map(_YEAR.fullmatch, spans)):
+        return Refusal(source, "guessable: one or more of the two or three years of a report")
     scale = str(asked.get("scale") or "")
     several = len(spans) > 1
     if not several:

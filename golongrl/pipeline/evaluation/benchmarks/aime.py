@@ -8,6 +8,7 @@ number of what follows the thinking counts. Published on AIME25: 81.3 (Qwen3-4B-
 (Qwen3-30B-A3B-Thinking-2507).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.errors import DataError
@@ -15,8 +16,8 @@ from golongrl.core.records import Score
 from golongrl.core.store import content_key
 from golongrl.core.text import answer_area, final_text
 from golongrl.pipeline.evaluation import hub_data
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Thinking, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Thinking
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 from golongrl.rewards.math import compare, gold_expression
 from golongrl.rewards.stated import stated_answer
@@ -41,19 +42,24 @@ def gold_number(text: str) -> int | None:
     return int(quantity.value)
 
 
-def read(row: Row, where: str) -> Item:
-    """One row as an item. Without an `id` the problem itself names it."""
-    problem = text_of(row, where, "problem", "Problem", "question")
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The right number."""
     answer = text_of(row, where, "answer", "Answer", "solution")
     number = gold_number(answer)
     if number is None:
         raise DataError(
             f"{where}, column answer: {answer[:40]!r} is no whole number from 0 to 999; mend or remove the row"
         )
+    return {"answer": str(number)}
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item. Without an `id` the problem itself names it."""
+    problem = text_of(row, where, "problem", "Problem", "question")
     named = next((row[name] for name in ("id", "ID", "problem_idx") if row.get(name) is not None), None)
     identity = str(named) if named is not None else content_key(problem)[:12]
     messages = [{"role": "user", "content": INSTRUCTION + problem.strip()}]
-    return Item(identity, messages, {"answer": str(number)}, {}, identity, 4)
+    return Item(identity, messages, read_gold(row, where), {}, identity, 4)
 
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
@@ -68,7 +74,7 @@ def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
 
 
 def _benchmark(name: str, source: hub_data.HubSource, split: str) -> Benchmark:
-    def load(options: LoadOptions):
+    def load(options: LoadOptions) -> Iterator[Item]:
         return each_row(name, options, source, read)
 
     return Benchmark(
@@ -81,7 +87,7 @@ def _benchmark(name: str, source: hub_data.HubSource, split: str) -> Benchmark:
         bounds=BOUNDS,
         load=load,
         score=score,
-        from_row=unanswerable_alone,
+        from_row=from_response(read_gold, "answer"),
         hub=source,
         repeats=32,
     )

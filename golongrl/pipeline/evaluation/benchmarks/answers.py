@@ -83,7 +83,9 @@ def _clean(text: str) -> str:
     while before != text:
         before = text
         text = unwrap(text).strip()
-        if len(text) > 2 and _AROUND.get(text[0]) == text[-1] and _whole(text):
+        # Square brackets around several items are a list, which stays one.
+        several = text[:1] == "[" and ("," in text or '"' in text)
+        if len(text) > 2 and _AROUND.get(text[0]) == text[-1] and _whole(text) and not several:
             text = text[1:-1].strip()
         if text.startswith(_BOX) and text.endswith("}"):
             text = text[len(_BOX) : -1].strip()

@@ -93,8 +93,3 @@ class Benchmark:
     repeats: int = 1
     max_input: int | None = None
     max_output: int | None = None
-
-
-def unanswerable_alone(row: dict[str, Any], where: str) -> Item | None:
-    """The `from_row` of benchmarks whose responses are joined with --data or the hub's rows."""
-    return None

@@ -9,14 +9,15 @@ last "The answer is" counts, down to the end of the answer, so that lists are re
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.errors import DataError
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import reading
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Messages, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Messages
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS, parse_messages
 
 REPO = "Tongyi-Zhiwen/CorpusQA"
@@ -24,17 +25,17 @@ DOMAINS = ("financial_zh", "financial_en", "education_en", "real_estate_en")
 FIRST_DOCUMENT = "# Document 1"
 
 
-def answer_text(value: Any, where: str) -> str:
-    """A gold answer as text: lists as JSON, the empty one as [] with what it means."""
+def accepted(value: Any, where: str) -> list[str]:
+    """Accepted wordings of a gold answer: lists as JSON, and for the empty one also what it means."""
     if isinstance(value, bool) or value is None or not isinstance(value, (str, int, float, list)):
         raise DataError(f"{where}, column answer: expected a text, a number or a list; mend or remove the row")
     if value == []:
-        return "[] (an empty list: nothing fulfils the conditions)"
+        return ["[]", "None: nothing fulfils the conditions"]
     if isinstance(value, str):
         if not value.strip():
             raise DataError(f"{where}, column answer: is empty; mend or remove the row")
-        return value
-    return json.dumps(value, ensure_ascii=False)
+        return [value]
+    return [json.dumps(value, ensure_ascii=False)]
 
 
 def corpus_place(messages: Messages, question: str) -> tuple[int, int, int] | None:
@@ -60,26 +61,30 @@ def corpus_place(messages: Messages, question: str) -> tuple[int, int, int] | No
     return number, max(0, content.find(FIRST_DOCUMENT, 0, asked)), asked
 
 
-def read(row: Row, where: str) -> Item:
-    """One row as an item; rows over one corpus share a cluster."""
-    messages = parse_messages(row.get("prompt"), where)
-    question, identity = text_of(row, where, "question"), text_of(row, where, "id")
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The question and its accepted answers, which may run over several lines."""
+    question = text_of(row, where, "question")
     if "answer" not in row:
         there = ", ".join(list(map(str, row))[:12])
         raise DataError(f"{where}, column answer: is missing (there are {there}); pass rows in the published schema")
-    answer = answer_text(row["answer"], where)
-    place = corpus_place(messages, question)
+    return {"question": question, "answers": accepted(row["answer"], where), "lines": True}
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item; rows over one corpus share a cluster."""
+    messages = parse_messages(row.get("prompt"), where)
+    gold, identity = read_gold(row, where), text_of(row, where, "id")
+    place = corpus_place(messages, gold["question"])
     corpus = messages[place[0]]["content"][place[1] : place[2]] if place else messages
     domain = next((name for name in DOMAINS if identity.startswith(name)), row.get("domain"))
     buckets = {"domain": str(domain)} if domain else {}
-    gold = {"question": question, "answers": [answer], "lines": True}
     return Item(identity, messages, gold, buckets, content_key(corpus), 64, place)
 
 
 def _benchmark(name: str, file: str, max_input: int) -> Benchmark:
     source = hub_data.HubSource(REPO, None, (file,))
 
-    def load(options: LoadOptions):
+    def load(options: LoadOptions) -> Iterator[Item]:
         return each_row(name, options, source, read)
 
     return Benchmark(
@@ -92,7 +97,7 @@ def _benchmark(name: str, file: str, max_input: int) -> Benchmark:
         bounds=BOUNDS,
         load=load,
         score=reading.exact,
-        from_row=unanswerable_alone,
+        from_row=from_response(read_gold, "question", "answer"),
         hub=source,
         judge=reading.judge("share of answers equal to the gold answer (a lower bound)"),
         max_input=max_input,

@@ -10,6 +10,7 @@ Published (larger of lenient and judge): 61.0 (Qwen3-4B-Thinking-2507), 62.3 (Go
 """
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -27,9 +28,8 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     LoadOptions,
     Messages,
     Thinking,
-    unanswerable_alone,
 )
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of, texts_of
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 from golongrl.rewards.math import gold_expression
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
@@ -60,23 +60,28 @@ def gold_text(value: Any, where: str) -> str:
     return value
 
 
-def read(row: Row, where: str) -> Item:
-    """One row as an item."""
-    question, identity = text_of(row, where, "question"), text_of(row, where, "question_id")
-    document = "\n".join(texts_of(row, where, "paragraphs"))
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The question and its answer."""
+    question = text_of(row, where, "question")
     if "ground_truth" not in row:
         there = ", ".join(list(map(str, row))[:12])
         raise DataError(
             f"{where}, column ground_truth: is missing (there are {there}); the test splits hide it, take testmini"
         )
-    gold = {"question": question, "answer": gold_text(row["ground_truth"], where)}
-    messages, place = reading.prompt(document, question)
+    return {"question": question, "answer": gold_text(row["ground_truth"], where)}
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item."""
+    gold, identity = read_gold(row, where), text_of(row, where, "question_id")
+    document = "\n".join(texts_of(row, where, "paragraphs"))
+    messages, place = reading.prompt(document, gold["question"])
     subset = next((name for name in SUBSETS if name in f"{identity} {where.rpartition('/')[2]}"), None)
     buckets = {"subset": subset} if subset else {}
     return Item(identity, messages, gold, buckets, content_key(document), 16, place)
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the files."""
     return each_row("docmath", options, HUB, read)
 
@@ -150,7 +155,7 @@ DOCMATH = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=score,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "question", "ground_truth"),
     hub=HUB,
     judge=Judge(judge_messages, judging.read_verdict, "share of right numbers by the strict rule"),
 )

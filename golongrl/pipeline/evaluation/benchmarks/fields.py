@@ -65,6 +65,23 @@ def _named(row: Row, names: Sequence[str]) -> str:
     return next(name for name in names if row.get(name) is not None)
 
 
+def from_response(read_gold: Callable[[Row, str], dict[str, Any]], *needed: str) -> Callable[[Row, str], Item | None]:
+    """The `from_row` of a benchmark: an item for scoring only, when a response's row carries the columns `needed`."""
+
+    def from_row(row: Row, where: str) -> Item | None:
+        if any(name not in row for name in needed):
+            return None
+        identity = text_of(row, where, "id")
+        return Item(identity, [], read_gold(row, where), {}, identity)
+
+    return from_row
+
+
+def not_in_responses(row: Row, where: str) -> Item | None:
+    """The `from_row` of a benchmark whose responses are always joined with its rows."""
+    return None
+
+
 def prompt_with_document(before: str, document: str, after: str) -> tuple[Messages, tuple[int, int, int]]:
     """One user message of three parts, and where in it the document stands."""
     content = before + document + after

@@ -8,13 +8,14 @@ Containment takes "not Paris but London" for Paris, so no score here uses it.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation.benchmarks import reading
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 FETCH = "modelscope download --dataset iic/frames test.jsonl"
@@ -44,17 +45,23 @@ def pages_of(row: Row, where: str) -> list[tuple[str, str]]:
     return pages
 
 
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The question and its answer."""
+    question, answer = text_of(row, where, "Prompt", "Question"), text_of(row, where, "Answer")
+    return {"question": question, "answers": [answer]}
+
+
 def read(row: Row, where: str) -> Item:
     """One row as an item. Without an `id` the question itself names it."""
-    question, answer = text_of(row, where, "Prompt", "Question"), text_of(row, where, "Answer")
+    gold = read_gold(row, where)
+    question = gold["question"]
     document = "\n\n".join(f"# {title}\n{text}" if title else text for title, text in pages_of(row, where))
     messages, place = reading.prompt(document, question)
     identity = str(row["id"]) if row.get("id") is not None else content_key(question)[:12]
-    gold = {"question": question, "answers": [answer]}
     return Item(identity, messages, gold, {}, identity, 16, place)
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the file; UsageError without --data, which the hub cannot replace."""
     if options.data is None:
         raise UsageError(
@@ -74,6 +81,6 @@ FRAMES = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=reading.exact,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "Prompt", "Answer"),
     judge=reading.judge("share of answers equal to the gold answer (a lower bound)"),
 )

@@ -8,12 +8,13 @@ for; `gold["order"]` records it. Published: 65.8 (Qwen3-4B-Thinking-2507), 73.4 
 """
 
 import random
+from collections.abc import Iterator
 
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import multiple_choice
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, not_in_responses, text_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource("Idavidrein/gpqa", "633f5ee89ab8ad4522a9f850766b73f62147ffdd", ("gpqa_diamond.csv",))
@@ -42,7 +43,7 @@ def read(row: Row, where: str, seed: int) -> Item:
     return Item(identity, [{"role": "user", "content": content}], gold, buckets, identity, 1)
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the file."""
     return each_row("gpqa-diamond", options, HUB, lambda row, where: read(row, where, options.seed))
 
@@ -57,7 +58,7 @@ GPQA_DIAMOND = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=multiple_choice.score,
-    from_row=unanswerable_alone,
+    from_row=not_in_responses,
     hub=HUB,
     repeats=4,
 )

@@ -7,11 +7,14 @@ LongBench, and with one F1 in the details. The overall score is the mean over ro
 size. Published (judge): 64.0 (Qwen3-4B-Thinking-2507), 65.9 (GoLongRL-4B), 68.7 (GoLongRL-30B-A3B).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import reading
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of, texts_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 SETS = {
@@ -30,20 +33,23 @@ HUB = hub_data.HubSource(
 )
 
 
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The question and its answers."""
+    return {"question": text_of(row, where, "input"), "answers": texts_of(row, where, "answers")}
+
+
 def read(row: Row, where: str) -> Item | None:
     """One row as an item; None for a row of LongBench's other sets."""
     name = text_of(row, where, "dataset").removesuffix("_e")
     if name not in SETS:
         return None
-    context, question = text_of(row, where, "context"), text_of(row, where, "input")
-    answers = texts_of(row, where, "answers")
-    messages, place = reading.prompt(context, question)
+    context, gold = text_of(row, where, "context"), read_gold(row, where)
+    messages, place = reading.prompt(context, gold["question"])
     buckets = {"set": name, "documents": SETS[name]}
-    gold = {"question": question, "answers": answers}
     return Item(text_of(row, where, "_id"), messages, gold, buckets, content_key(context), 16, place)
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the files; rows of other sets are left out."""
     return each_row("longbench-qa", options, HUB, read)
 
@@ -58,7 +64,7 @@ LONGBENCH_QA = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=reading.overlap,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "input", "answers"),
     hub=HUB,
     judge=reading.judge("token F1"),
 )

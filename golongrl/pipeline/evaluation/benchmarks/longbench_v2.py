@@ -6,22 +6,36 @@ Data set `zai-org/LongBench-v2` (formerly THUDM), split train, 503 rows, Apache-
 letter counts. Published: 40.2 (Qwen3-4B-Thinking-2507), 47.1 (GoLongRL-4B), 55.1 (GoLongRL-30B-A3B), 53.7 (human).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import multiple_choice
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, letter_of, prompt_with_document, text_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.fields import (
+    Row,
+    each_row,
+    from_response,
+    letter_of,
+    prompt_with_document,
+    text_of,
+)
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource("zai-org/LongBench-v2", "2b48e494f2c7a2f0af81aae178e05c7e1dde0fe9", ("data.json",))
 AXES = ("domain", "difficulty", "length")
 
 
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The right letter."""
+    return {"answer": letter_of(row, where, "answer", 4), "options": 4}
+
+
 def read(row: Row, where: str) -> Item:
     """One row as an item."""
     context, question = text_of(row, where, "context"), text_of(row, where, "question")
     choices = [text_of(row, where, f"choice_{letter}") for letter in "ABCD"]
-    gold = {"answer": letter_of(row, where, "answer", 4), "options": 4}
     after = (
         f"\n</document>\n\nQuestion: {question.strip()}\n\n{multiple_choice.listed(choices)}\n\n"
         f"{multiple_choice.instruction(4)}"
@@ -30,10 +44,12 @@ def read(row: Row, where: str) -> Item:
     # The job names its own buckets of tokens "length".
     named = {"length": "words"}
     buckets = {named.get(axis, axis): str(row[axis]) for axis in AXES if row.get(axis)}
-    return Item(text_of(row, where, "_id"), messages, gold, buckets, content_key(context), 1, document)
+    return Item(
+        text_of(row, where, "_id"), messages, read_gold(row, where), buckets, content_key(context), 1, document
+    )
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the file."""
     return each_row("longbench-v2", options, HUB, read)
 
@@ -48,6 +64,6 @@ LONGBENCH_V2 = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=multiple_choice.score,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "answer"),
     hub=HUB,
 )

@@ -9,6 +9,7 @@ part of the prompt: questions such as "how many days ago" have no answer without
 judge: 60.6 (GPT-4o over all chats), 92.4 (GPT-4o over the right chats alone).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.errors import DataError
@@ -23,9 +24,8 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     LoadOptions,
     Messages,
     Thinking,
-    unanswerable_alone,
 )
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, text_of, texts_of, value_of
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of, value_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource(
@@ -85,15 +85,25 @@ def sessions_text(sessions: list[Any], dates: list[str], where: str) -> str:
     return "\n\n".join(blocks)
 
 
-def read(row: Row, where: str) -> Item:
-    """One row as an item."""
-    identity, kind = text_of(row, where, "question_id"), text_of(row, where, "question_type")
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """What the judge needs: the question, its date, its type and the answer."""
+    identity, kind = text_of(row, where, "question_id", "id"), text_of(row, where, "question_type")
     if kind not in RULES:
         raise DataError(
             f"{where}, column question_type: {kind[:40]!r} is none of {', '.join(RULES)}; mend or remove the row"
         )
-    question, answer = text_of(row, where, "question"), text_of(row, where, "answer")
-    asked_on = text_of(row, where, "question_date")
+    return {
+        "question": text_of(row, where, "question"),
+        "answer": text_of(row, where, "answer"),
+        "type": kind,
+        "abstain": identity.endswith("_abs"),
+        "date": text_of(row, where, "question_date"),
+    }
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item."""
+    identity, gold = text_of(row, where, "question_id"), read_gold(row, where)
     sessions = value_of(row, where, "haystack_sessions")
     dates = texts_of(row, where, "haystack_dates")
     if not isinstance(sessions, list):
@@ -103,15 +113,13 @@ def read(row: Row, where: str) -> Item:
             f"{where}, column haystack_dates: {len(dates)} dates for {len(sessions)} chats; mend or remove the row"
         )
     before, document = "The record of our chats:\n\n", sessions_text(sessions, dates, where)
-    after = f"\n\nToday is {asked_on}.\nQuestion: {question.strip()}"
+    after = f"\n\nToday is {gold['date']}.\nQuestion: {gold['question'].strip()}"
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": before + document + after}]
-    abstain = identity.endswith("_abs")
-    gold = {"question": question, "answer": answer, "type": kind, "abstain": abstain, "date": asked_on}
-    buckets = {"type": "abstention" if abstain else kind}
+    buckets = {"type": "abstention" if gold["abstain"] else gold["type"]}
     return Item(identity, messages, gold, buckets, identity, 64, (1, len(before), len(before) + len(document)))
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the file."""
     return each_row("longmemeval", options, HUB, read)
 
@@ -155,7 +163,7 @@ LONGMEMEVAL = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=score,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "question", "answer", "question_type", "question_date"),
     hub=HUB,
     judge=Judge(judge_messages, judging.read_verdict, None),
 )

@@ -6,19 +6,22 @@ without worked examples; published scores of base models come from five of them.
 (Qwen3-30B-A3B), 80.9 (Qwen3-30B-A3B-Thinking-2507), 74.0 (Qwen3-4B-Thinking-2507).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from golongrl.core.errors import DataError
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import multiple_choice
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, unanswerable_alone
-from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, letter_of, text_of, texts_of
+from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, letter_of, text_of, texts_of
 from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource("TIGER-Lab/MMLU-Pro", "b189ec765aa7ed75c8acfea42df31fdae71f97be", ("data/test*.parquet",))
 MOST_OPTIONS = 10
 
 
-def read(row: Row, where: str) -> Item:
-    """One row as an item; options keep the published order, which is part of the benchmark."""
+def read_gold(row: Row, where: str) -> dict[str, Any]:
+    """The right letter and how many there are."""
     options = texts_of(row, where, "options")
     if not 2 <= len(options) <= MOST_OPTIONS:
         raise DataError(
@@ -30,17 +33,22 @@ def read(row: Row, where: str) -> Item:
         raise DataError(
             f"{where}, column answer_index: {index} is not the place of answer {answer}; mend or remove the row"
         )
+    return {"answer": answer, "options": len(options)}
+
+
+def read(row: Row, where: str) -> Item:
+    """One row as an item; options keep the published order, which is part of the benchmark."""
+    gold = read_gold(row, where)
     content = (
-        f"{text_of(row, where, 'question').strip()}\n\n{multiple_choice.listed(options)}\n\n"
-        f"{multiple_choice.instruction(len(options))}"
+        f"{text_of(row, where, 'question').strip()}\n\n{multiple_choice.listed(texts_of(row, where, 'options'))}\n\n"
+        f"{multiple_choice.instruction(gold['options'])}"
     )
     identity = text_of(row, where, "question_id")
-    gold = {"answer": answer, "options": len(options)}
     buckets = {"category": str(row["category"])} if row.get("category") else {}
     return Item(identity, [{"role": "user", "content": content}], gold, buckets, identity, 1)
 
 
-def load(options: LoadOptions):
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items in order of the file."""
     return each_row("mmlu-pro", options, HUB, read)
 
@@ -55,7 +63,7 @@ MMLU_PRO = Benchmark(
     bounds=BOUNDS,
     load=load,
     score=multiple_choice.score,
-    from_row=unanswerable_alone,
+    from_row=from_response(read_gold, "options", "answer"),
     hub=HUB,
     max_output=32768,
 )

@@ -15,7 +15,7 @@ Published: 38.4 (Qwen3-4B-Thinking-2507), 65.5 (GoLongRL-4B), 81.6 (GoLongRL-30B
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -100,14 +100,14 @@ def load(options: LoadOptions) -> list[Item]:
             "mrcr needs --data: a .parquet or .jsonl file (or a folder of them) with rows of openai/mrcr; mrcr-128k "
             "fetches them from the hub, and mrcr-mini builds such conversations from documents instead"
         )
-    return _load("mrcr", options, None, None, 0)
+    return list(_load("mrcr", options, None, None, 0))
 
 
 def _load(
     name: str, options: LoadOptions, source: hub_data.HubSource | None, longest: int | None, above: int
-) -> list[Item]:
+) -> Iterator[Item]:
     """Items of more than `above` and at most `longest` tokens."""
-    items: list[Item] = []
+    count = 0
     seen: set[str] = set()
     ceiling = min((length for length in (longest, *options.max_length[-1:]) if length is not None), default=None)
     for number, (where, row) in enumerate(hub_data.rows(name, options.data, source)):
@@ -130,14 +130,14 @@ def _load(
             n_public = sum(map(options.count_o200k, contents)) + options.count_o200k(gold["answer"])
             buckets["o200k"] = length_bin(n_public, BOUNDS)
         # Rows that ask for different needles of one conversation differ in their last message only.
-        items.append(Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer))
-        if options.limit is not None and len(items) == options.limit:
-            break
-    if not items:
+        yield Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer)
+        count += 1
+        if count == options.limit:
+            return
+    if not count:
         within = f" of at most {ceiling} tokens" if ceiling is not None else ""
         within = f" of {above + 1} to {ceiling} tokens" if above else within
         raise DataError(f"{options.data or HUB.repo} holds no row{within}; check --data and --max-length")
-    return items
 
 
 def score(gold: dict[str, Any], response: str, think: Literal["required", "optional"]) -> Score:
@@ -172,7 +172,7 @@ MRCR = Benchmark(
 
 
 def _between(name: str, above: int, longest: int, max_input: int) -> Benchmark:
-    def load_between(options: LoadOptions) -> list[Item]:
+    def load_between(options: LoadOptions) -> Iterator[Item]:
         return _load(name, options, HUB, longest, above)
 
     return replace(MRCR, name=name, load=load_between, hub=HUB, max_input=max_input)

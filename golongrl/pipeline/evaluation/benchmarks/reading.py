@@ -3,6 +3,7 @@
 from typing import Any
 
 from golongrl.core.records import Score
+from golongrl.core.text import final_text
 from golongrl.pipeline.evaluation.benchmarks import judging
 from golongrl.pipeline.evaluation.benchmarks.answers import Answer, read_answer, same
 from golongrl.pipeline.evaluation.benchmarks.base import Judge, Messages, Thinking
@@ -30,12 +31,16 @@ def exact(gold: dict[str, Any], response: str, think: Thinking) -> Score:
 
 
 def overlap(gold: dict[str, Any], response: str, think: Thinking) -> Score:
-    """Token F1 of the stated answer with the best of `gold["answers"]`, LongBench's own metric."""
+    """Token F1 of the stated answer with the best of `gold["answers"]`.
+
+    `token_f1_whole` in the details is that of all that follows the thinking, as LongBench scores it.
+    """
     answer = read_answer(response, think)
     if isinstance(answer, Score):
         return answer
-    f1 = max(token_f1(answer.text, wanted) for wanted in gold["answers"])
-    return Score(value=f1, details={"token_f1": f1, **_shown(answer)})
+    whole = final_text(response, think).text
+    f1, f1_whole = (max(token_f1(said, wanted) for wanted in gold["answers"]) for said in (answer.text, whole))
+    return Score(value=f1, details={"token_f1": f1, "token_f1_whole": f1_whole, **_shown(answer)})
 
 
 def judge_messages(gold: dict[str, Any], response: str, think: Thinking) -> Messages | Score:

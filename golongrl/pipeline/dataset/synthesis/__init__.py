@@ -1,0 +1,1 @@
+"""Questions that models write about the documents of the library."""

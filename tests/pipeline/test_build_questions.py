@@ -1,0 +1,334 @@
+"""`build` with question sets: documents and rows of our own making in three forms, to files, whatever interrupts."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from golongrl.core import config as configuration
+from golongrl.core.records import read_records
+from golongrl.core.store import file_sha256, read_jsonl
+from golongrl.pipeline.dataset.build import build
+from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.rewards import gold_response, score_response
+
+SHIPS = ("Marigold", "Heron", "Juniper", "Sorrel", "Bramble", "Kestrel", "Tansy", "Osprey", "Larkspur", "Plover")
+TOWNS = (
+    "Oskarby",
+    "Tallholm",
+    "Westlund",
+    "Nordvik",
+    "Elmstad",
+    "Grimsund",
+    "Havnes",
+    "Ravnborg",
+    "Solvang",
+    "Uldal",
+)
+PEOPLE = ("Brandt", "Aguilar", "Okafor", "Petrov", "Lindqvist", "Moreau", "Tanaka", "Novak", "Haddad", "Quist")
+COLOURS = ("green", "crimson", "yellow", "violet", "orange", "silver", "brown", "turquoise", "white", "black")
+WORDS = ("harbour", "willow", "lantern", "pebble", "orchard", "meadow")
+WORDS += ("saddle", "copper", "ribbon", "kettle", "gravel", "thistle")
+WAITING = "not needed so far: the quotas are full"
+OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "documents.jsonl")
+
+
+def chatter(seed: int, count: int) -> str:
+    """Sentences that answer nothing."""
+    rng = random.Random(seed)
+    return " ".join(
+        f"Beside the {rng.choice(WORDS)} lay {rng.randint(3, 99)} sacks of {rng.choice(WORDS)} and {rng.choice(WORDS)}."
+        for _ in range(count)
+    )
+
+
+def ferry(n: int) -> str:
+    return (
+        f"The ferry {SHIPS[n]} was built in {TOWNS[n]} and launched before the whole parish. {chatter(n, 6)} "
+        f"Captain {PEOPLE[n]} bought it later and painted it {COLOURS[n]}."
+    )
+
+
+def span_row(n: int) -> dict:
+    """A question about a text, as SQuAD has it."""
+    text = ferry(n)
+    where = {"text": [TOWNS[n]], "answer_start": [text.index(TOWNS[n])]}
+    return {
+        "id": str(n),
+        "title": f"Ferry_{SHIPS[n]}",
+        "context": text,
+        "question": f"In which town was the ferry {SHIPS[n]} built?",
+        "answers": where,
+    }
+
+
+def hop_row(n: int) -> dict:
+    """A question over two passages among others, as HotpotQA has it."""
+    school = f"{PEOPLE[n]} went to the old school of {TOWNS[(n + 4) % 10]} for nine winters."
+    bought = f"The barge {SHIPS[n]} was sold to {PEOPLE[n]} after the great flood."
+    return {
+        "_id": str(n),
+        "question": f"The owner of the barge {SHIPS[n]} went to school in what place?",
+        "answer": TOWNS[(n + 4) % 10],
+        "supporting_facts": [[f"Barge {SHIPS[n]}", 0], [PEOPLE[n], 0]],
+        "context": [
+            [f"Mill {n}", [chatter(100 + n, 5)]],
+            [f"Barge {SHIPS[n]}", [bought, " " + chatter(200 + n, 3)]],
+            [PEOPLE[n], [school, " " + chatter(300 + n, 3)]],
+        ],
+    }
+
+
+def choice_row(n: int) -> dict:
+    """A choice about a story, as QuALITY has it."""
+    deeds = [
+        f"{verb} it beside the {WORDS[(n + k) % 12]}" for k, verb in enumerate(("Hid", "Burned", "Sold", "Tore"))
+    ]
+    return {
+        "title": f"Story of {PEOPLE[n]}",
+        "article": f"{chatter(400 + n, 8)}\n\nThat evening {PEOPLE[n]} took the letter. {deeds[n % 4]}, they say.",
+        "question": f"What did {PEOPLE[n]} do with the letter that evening?",
+        "options": deeds,
+        "answer": n % 4,
+    }
+
+
+YES_NO = {**hop_row(0), "question": "Was the barge ever sold by its owner?", "answer": "yes"}
+SETS = {
+    "spans.jsonl": [span_row(n) for n in range(10)],
+    "hops.jsonl": [*(hop_row(n) for n in range(10)), YES_NO],
+    "stories.jsonl": [choice_row(n) for n in range(10)],
+}
+
+
+def guide(number: int) -> str:
+    """A Markdown guide that the rules can ask about."""
+    parts = [f"# Guide {number} to {TOWNS[number]}\n"]
+    for step in range(5):
+        animal, place = WORDS[(number + step) % 12], WORDS[(number * 3 + step * 5) % 12]
+        parts.append(f"## Care of the {animal} {number}\n")
+        parts.append(
+            f"The {animal} of guide {number} stands beside the old {place} until noon. Keepers bring "
+            f"{number + 20 + step} baskets to the {animal} before dusk. {chatter(500 + 10 * number + step, 3)}\n"
+        )
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """(folder of documents, folder of question sets)."""
+    folder = tmp_path_factory.mktemp("material")
+    for name in ("docs", "qa"):
+        (folder / name).mkdir()
+    for number in range(8):
+        (folder / "docs" / f"guide{number}.md").write_text(guide(number))
+    for name, rows in SETS.items():
+        (folder / "qa" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "docs", folder / "qa"
+
+
+def settings(material, **changes):
+    documents, sets = map(str, material)
+    table = {
+        "sources": [documents],
+        "qa": [sets],
+        "generator": "none",
+        "target": 60,
+        "capabilities": "T1,T2",
+        "length_bins": "1k,2k",
+        "val_share": 0.2,
+        "seed": 3,
+    }
+    return configuration.build(BuildConfig, {**table, **changes})
+
+
+def digests(out: Path) -> dict[str, str]:
+    return {name: file_sha256(out / name) for name in OUTPUTS}
+
+
+def records(out: Path) -> list:
+    return [record for name in ("train", "val") for record in read_records(out / f"{name}.parquet")]
+
+
+def rejects(out: Path) -> list[dict]:
+    return [row for _, row in read_jsonl(out / "rejects.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def built(material, tmp_path_factory):
+    """The reports of a build of questions alone, and of one whose rules fill what is left."""
+    reports = {}
+    before = Path.cwd()
+    for name in ("none", "rules"):
+        os.chdir(tmp_path_factory.mktemp(name))
+        try:
+            reports[name] = build(settings(material, generator=name), Path("data").resolve())
+        finally:
+            os.chdir(before)
+    return reports
+
+
+def test_questions_of_three_forms_become_records_whose_gold_scores_one(built):
+    found = records(built["none"].out)
+    forms = Counter(record.extra_info["task_form"] for record in found)
+    assert set(forms) == {"qa:squad", "qa:hotpotqa", "qa:quality"}
+    sources = [record.extra_info["item_source"] for record in found]
+    assert (
+        len(sources)
+        == len(set(sources))
+        == sum(built["none"].facts["records"]["splits"].values())
+        == sum(forms.values())
+    )
+    for record in found:
+        assert score_response(record, gold_response(record)).value == 1.0
+        text = record.prompt[0].content
+        for span in record.extra_info["evidence_in_prompt"]:
+            assert text[span["start"] : span["end"]].strip()
+        assert 0 < record.extra_info["n_tokens"] <= {"1k": 1024, "2k": 2048}[record.extra_info["length_bin"]]
+    spans = next(r for r in found if r.extra_info["task_form"] == "qa:squad")
+    assert spans.gold.golden_label in TOWNS
+    assert "as it stands in the documents" in spans.prompt[0].content
+
+
+def test_no_training_record_shows_a_validation_document(built):
+    for report in built.values():
+        asked = set()
+        for record in read_records(report.out / "val.parquet"):
+            evidence = {one["doc"] for one in record.extra_info["evidence"]}
+            asked |= evidence
+        assert asked
+        for record in read_records(report.out / "train.parquet"):
+            assert not asked & set(record.extra_info["doc_sha256"])
+
+
+def test_the_rules_fill_what_the_questions_leave(built):
+    tracks = Counter(record.extra_info["generator"].partition("/")[0] for record in records(built["rules"].out))
+    assert tracks["qa"] >= 20
+    assert tracks["rules"] >= 10
+    per = Counter(record.extra_info["capability"] for record in records(built["rules"].out))
+    assert per == {"T1": 30, "T2": 30}
+
+
+def test_the_funnel_adds_up_and_every_removal_is_in_the_rejects(built):
+    for report in built.values():
+        steps = report.facts["funnel"]["qa"]
+        assert steps[0]["stage"] == "read"
+        left = steps[0]["left"]
+        assert left == sum(one["items"] for one in report.facts["qa"]) == 30
+        waiting = 0
+        for number, step in enumerate(steps[1:]):
+            if step["stage"] == "extend":
+                # Items that nobody wanted at first are asked again for what the rules could not give.
+                left = waiting if number else left
+                waiting = step["removed"].get(WAITING, 0)
+            assert step["left"] + sum(step["removed"].values()) == left, step
+            left = step["left"]
+        said = defaultdict(Counter)
+        for row in rejects(report.out):
+            if row.get("track") == "qa":
+                said[row["phase"]][row["reason"].partition(":")[0]] += row.get("count", 1)
+        assert said["questions"] == Counter(steps[0]["removed"]) == {"guessable": 1}
+        removed = Counter()
+        for step in steps[1:]:
+            removed += Counter({reason: n for reason, n in step["removed"].items() if reason != WAITING})
+        assert sum(removed.values()) == sum(
+            sum(some.values()) for phase, some in said.items() if phase != "questions"
+        )
+
+
+def test_card_and_report_show_the_sets_and_the_funnel(built):
+    card = (built["none"].out / "README.md").read_text(encoding="utf-8")
+    page = (built["none"].out / "report.html").read_text(encoding="utf-8")
+    for text in (card, page):
+        for words in ("Funnel", "Question sets", "hops.jsonl", "guessable", "questions left"):
+            assert words in text, words
+    assert "| hops.jsonl | 11 | 1 | 10 |" in card
+
+
+def test_two_workers_give_the_same_bytes(material, built, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = build(settings(material, generator="rules", workers=2), Path("data").resolve())
+    assert digests(report.out) == digests(built["rules"].out)
+
+
+SCRIPT = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from golongrl.pipeline.dataset.build import build\n"
+    "from golongrl.pipeline.dataset.settings import BuildConfig\n"
+    "if __name__ == '__main__':\n"
+    "    build(BuildConfig.model_validate_json(sys.argv[1]), Path('data').resolve())\n"
+)
+
+
+@pytest.mark.parametrize("generator", ["none", "rules"])
+def test_kill_9_again_and_again_gives_the_same_bytes(material, built, tmp_path, generator):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    config = settings(material, generator=generator)
+    rng = random.Random(generator)
+    kills = 0
+    while True:
+        process = subprocess.Popen([sys.executable, "script.py", config.model_dump_json()], cwd=tmp_path)
+        # From when the first file is there, so that a kill falls into the build however slow the start is.
+        while process.poll() is None and not (tmp_path / "data" / "work").exists():
+            time.sleep(0.01)
+        deadline = time.monotonic() + rng.uniform(0.0, 0.4) * (1 + kills) + (0.5 if kills else 0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 1
+    assert digests(tmp_path / "data") == digests(built[generator].out)
+    assert not (tmp_path / "data" / "work").exists()
+
+
+def test_a_planted_question_and_planted_documents_go_with_the_evidence(material, built, tmp_path, monkeypatch):
+    """One question of a benchmark, one document of our own and one context of a question set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLONGRL_HOME", str(tmp_path / "home"))
+    asked, shown, context = SETS["hops.jsonl"][2], guide(5), SETS["spans.jsonl"][4]
+    rows = [
+        {"id": "ask", "question": f"Say: {asked['question']}", "answer": asked["answer"]},
+        {"id": "doc", "question": "Who wrote it?", "context": shown},
+        {"id": "text", "question": "Who wrote that?", "context": context["context"]},
+    ]
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = build(settings(material, decontaminate={"against": [str(bench)]}), Path("data").resolve())
+    before, after = records(built["none"].out), records(report.out)
+    planted = {"hops.jsonl#3", "spans.jsonl#5"}
+    assert planted <= {record.extra_info.get("item_source") for record in before}
+    assert not planted & {record.extra_info.get("item_source") for record in after}
+    assert any("guide5.md" in record.extra_info["doc_source"] for record in before)
+    shown_now = {name for record in after for name in record.extra_info["doc_source"]}
+    assert not {"guide5.md", "spans.jsonl#5"} & shown_now
+    gone = {
+        (row["step"], row.get("item", "-")): row for row in rejects(report.out) if row["phase"] == "decontaminate"
+    }
+    assert set(gone) == {
+        ("document", "bench.jsonl#2 (doc)"),
+        ("document", "bench.jsonl#3 (text)"),
+        ("qa:squad", "-"),
+        ("qa:hotpotqa", "bench.jsonl#1 (ask)"),
+    }
+    assert gone["qa:squad", "-"]["source"] == "spans.jsonl#5"
+    question = gone["qa:hotpotqa", "bench.jsonl#1 (ask)"]
+    assert question["shared"] in f"{asked['question']}\n{asked['answer']}"
+    assert question["question"]
+    (facts,) = report.facts["contamination"]["benchmarks"]
+    assert (facts["items"], facts["question_hits"], facts["shared_documents"]) == (3, 1, 2)
+    assert Counter(hit["kind"] for hit in report.facts["contamination"]["evidence"]) == {"document": 2, "question": 1}
+    page = (report.out / "report.html").read_text(encoding="utf-8")
+    assert "bench.jsonl#1 (ask)" in page
+    assert "| bench.jsonl | 3 | 1 | 0 | 2 | 0 |" in (report.out / "README.md").read_text(encoding="utf-8")
