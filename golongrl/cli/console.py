@@ -45,14 +45,16 @@ def _is_numeric(cell: str) -> bool:
 
 
 class Progress:
-    """Counts finished items: `advance(n)` as work is done, `total` may be unknown.
+    """Counts finished items: `advance(n)` as work is done, `note(text)` for what else is worth seeing.
 
+    `total` may be unknown.
     In a terminal a rich bar, elsewhere one line every few seconds. Use as a context manager.
     """
 
     def __init__(self, label: str, total: int | None = None, every: float = 5.0):
         self.label, self.total, self.every = label, total, every
         self.done = 0
+        self._note = ""
         self._shown = time.monotonic()
         self._bar: Any = None
 
@@ -74,9 +76,18 @@ class Progress:
         elif time.monotonic() - self._shown >= self.every:
             self._line()
 
+    def note(self, text: str) -> None:
+        """Show `text` after the count from now on; the last note stays."""
+        self._note = text
+        if self._bar is not None:
+            from rich.markup import escape
+
+            self._bar.update(self._task, description=escape(f"{self.label}, {text}"))
+
     def _line(self) -> None:
         self._shown = time.monotonic()
-        say(f"{self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))
+        count = f"{self.done}" + (f" of {self.total}" if self.total else "")
+        say(f"{self.label}: {count}" + (f", {self._note}" if self._note else ""))
 
     def __exit__(self, failure: object, *_: object) -> None:
         if self._bar is not None:

@@ -299,3 +299,22 @@ def test_progress_counts_in_plain_lines_without_a_terminal(capsys):
     with Progress("files") as progress:
         progress.advance(5)
     assert capsys.readouterr().err.splitlines() == ["rows: 1 of 3", "rows: 3 of 3", "rows: 3 of 3", "files: 5"]
+
+
+def test_a_note_follows_the_count_in_lines_and_in_a_terminal(capsys, monkeypatch):
+    from golongrl.cli.console import Progress
+
+    with Progress("calls") as progress:
+        progress.note("cost 1 of 3")
+        progress.advance(4)
+        progress.note("cost 2 of 3")
+    assert capsys.readouterr().err.splitlines() == ["calls: 4, cost 2 of 3"]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with Progress("calls", 9) as progress:
+        progress.note("cost [b]2[/b]")
+        progress.advance(4)
+        progress._bar.refresh()
+    shown = capsys.readouterr().err
+    assert "calls, cost [b]2[/b]" in shown
+    assert shown.splitlines()[-1].endswith("calls: 4 of 9, cost [b]2[/b]")

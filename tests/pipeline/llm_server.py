@@ -23,6 +23,7 @@ LOCK = threading.Lock()
 SEEN: Counter = Counter()
 ANSWERED: Counter = Counter()
 STATS = {"requests": 0, "peak": 0, "now": 0, "busy_seconds": 0.0, "prefix_hits": 0, "prefixes": [], "faults": {}}
+KEYS: Counter = Counter()
 LAST_PREFIX: dict = {}
 
 
@@ -65,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         options = self.server.options
         if self.path == "/stats":
             with LOCK:
-                self.reply(200, {**STATS, "seen": SEEN, "answered": ANSWERED})
+                self.reply(200, {**STATS, "seen": SEEN, "answered": ANSWERED, "keys": KEYS})
         elif self.path == "/v1/models":
             length = {"max_model_len": options.model_len} if options.model_len else {}
             shared = {"object": "model", "created": 0, "owned_by": "tests", **length}
@@ -93,6 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             attempt = SEEN[key]
             SEEN[key] += 1
+            KEYS[self.headers["Authorization"]] += 1
             STATS["requests"] += 1
             STATS["now"] += 1
             STATS["peak"] = max(STATS["peak"], STATS["now"])
@@ -116,6 +118,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404, {"error": {"message": f"no model {body['model']}"}})
         elif options.refuse and options.refuse in body["messages"][-1]["content"]:
             self.reply(400, {"error": {"message": "bad content"}})
+        elif options.max_chars and sum(len(message["content"]) for message in body["messages"]) > options.max_chars:
+            self.reply(400, {"error": {"message": "the prompt is above this model's maximum context length"}})
         elif fault == "429":
             self.reply(429, {"error": {"message": "slow down"}}, [("Retry-After", "0.01")])
         elif fault == "500":
@@ -173,6 +177,7 @@ def parse():
     parser.add_argument("--fault-attempts", type=int, default=2)
     parser.add_argument("--hang", type=float, default=2.0)
     parser.add_argument("--refuse", default="")
+    parser.add_argument("--max-chars", type=int, default=0, help="longest prompt")
     parser.add_argument("--slots", type=int, default=256)
     parser.add_argument("--token-seconds", type=float, default=0.0)
     parser.add_argument("--answer-tokens", type=int, default=0)

@@ -13,7 +13,7 @@ import pytest
 from test_benchmark_data import load
 
 from golongrl.core.errors import DataError, ServerError
-from golongrl.pipeline.evaluation.benchmarks import bfcl_memory
+from golongrl.pipeline.evaluation.benchmarks import bfcl_memory, bfcl_run
 
 # What the worker uses of the package, in the package's own layout: its main loop asks every chat and question that
 # has no result yet, chats first, and writes failures as results.
@@ -168,7 +168,7 @@ def test_no_answer():
 
 
 def generate(server, tmp_path, wanted=None, **changes):
-    return bfcl_memory.generate(
+    return bfcl_run.generate(
         sys.executable,
         base_url=server.base_url,
         model="echo",
@@ -201,7 +201,7 @@ def test_failures_are_owed_and_a_failed_chat_takes_its_questions_along(tmp_path,
     # Both questions were answered, but from a memory that lacks the second chat.
     with chat_server.start("--refuse", "chat 1") as server, pytest.raises(ServerError, match="bad content"):
         generate(server, tmp_path)
-    assert bfcl_memory.read_results(tmp_path / "run") == {}
+    assert bfcl_run.read_results(tmp_path / "run") == {}
     with chat_server.start("--refuse", "question 1") as server:
         assert list(generate(server, tmp_path)) == ["memory_kv_0-finance-0"]
     with chat_server.start() as server:
@@ -214,13 +214,13 @@ def test_a_torn_result_is_owed(tmp_path, package):
         generate(server, tmp_path)
         path = next((tmp_path / "run").rglob("*memory_kv_result.json"))
         path.write_bytes(path.read_bytes()[:-10])
-        assert list(bfcl_memory.read_results(tmp_path / "run")) == ["memory_kv_0-finance-0"]
+        assert list(bfcl_run.read_results(tmp_path / "run")) == ["memory_kv_0-finance-0"]
         assert len(generate(server, tmp_path)) == 2
 
 
 def test_an_interpreter_without_the_package(tmp_path):
     with pytest.raises(ServerError, match=r"(?s)pip install bfcl-eval==.*No module named 'bfcl_eval'"):
-        bfcl_memory.generate(
+        bfcl_run.generate(
             sys.executable, base_url="http://127.0.0.1:9/v1", model="m", folder=tmp_path / "run", sampling={}
         )
 
@@ -233,7 +233,7 @@ def test_results_without_a_last_message_are_empty(tmp_path):
         {"id": "memory_kv_1-a-1", "result": [["thinking", [{"f": "{}"}], "final"]]},
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    assert bfcl_memory.read_results(tmp_path) == {"memory_kv_0-a-0": "", "memory_kv_1-a-1": "final"}
+    assert bfcl_run.read_results(tmp_path) == {"memory_kv_0-a-0": "", "memory_kv_1-a-1": "final"}
 
 
 @pytest.mark.slow
@@ -250,10 +250,10 @@ def test_the_published_package_itself(tmp_path, backend):
             "items": wanted,
             "backends": [backend],
         }
-        found = bfcl_memory.generate(os.environ["GOLONGRL_BFCL_PYTHON"], **arguments)
+        found = bfcl_run.generate(os.environ["GOLONGRL_BFCL_PYTHON"], **arguments)
         assert list(found) == [wanted[0].id]
         assert found[wanted[0].id].startswith("echo: ")
         asked = server.stats()["requests"]
         assert asked > 10
-        bfcl_memory.generate(os.environ["GOLONGRL_BFCL_PYTHON"], **arguments)
+        bfcl_run.generate(os.environ["GOLONGRL_BFCL_PYTHON"], **arguments)
         assert server.stats()["requests"] == asked

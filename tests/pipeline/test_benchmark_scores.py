@@ -34,6 +34,7 @@ def choice(response, gold=FOUR, think="optional"):
         # 33: the first match in the raw completion counts there, the thinking included.
         ("<think>ANSWER: A, or rather ..</think>ANSWER: B", 1.0, "ok"),
         ("<think>ANSWER: B</think>ANSWER: A", 0.0, "ok"),
+        ("<think>ANSWER: B</think>I am not sure.", 0.0, "no_answer"),
         ("ANSWER: A. No, that is wrong.\nANSWER: B", 1.0, "ok"),
         # Two statements with nothing between them are one hedged statement.
         ("ANSWER: A.\nANSWER: B", 0.0, "ok"),

@@ -44,7 +44,7 @@ def chatter(seed: int, count: int) -> str:
     """Sentences that answer nothing."""
     rng = random.Random(seed)
     return " ".join(
-        f"Beside the {rng.choice(WORDS)} lay {rng.randint(3, 99)} sacks of {rng.choice(WORDS)} and {rng.choice(WORDS)}."
+        f"By the {rng.choice(WORDS)} lay {rng.randint(3, 99)} sacks of {rng.choice(WORDS)} or {rng.choice(WORDS)}."
         for _ in range(count)
     )
 
@@ -297,6 +297,7 @@ def test_a_planted_question_and_planted_documents_go_with_the_evidence(material,
     """One question of a benchmark, one document of our own and one context of a question set."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLONGRL_HOME", str(tmp_path / "home"))
+    before = records(built["none"].out)
     asked, shown, context = SETS["hops.jsonl"][2], guide(5), SETS["spans.jsonl"][4]
     rows = [
         {"id": "ask", "question": f"Say: {asked['question']}", "answer": asked["answer"]},
@@ -306,13 +307,15 @@ def test_a_planted_question_and_planted_documents_go_with_the_evidence(material,
     bench = tmp_path / "bench.jsonl"
     bench.write_text("".join(json.dumps(row) + "\n" for row in rows))
     report = build(settings(material, decontaminate={"against": [str(bench)]}), Path("data").resolve())
-    before, after = records(built["none"].out), records(report.out)
+    after = records(report.out)
     planted = {"hops.jsonl#3", "spans.jsonl#5"}
     assert planted <= {record.extra_info.get("item_source") for record in before}
     assert not planted & {record.extra_info.get("item_source") for record in after}
-    assert any("guide5.md" in record.extra_info["doc_source"] for record in before)
-    shown_now = {name for record in after for name in record.extra_info["doc_source"]}
-    assert not {"guide5.md", "spans.jsonl#5"} & shown_now
+    assert not any("spans.jsonl#5" in record.extra_info["doc_source"] for record in after)
+    had, has = (
+        {row["source"] for _, row in read_jsonl(out / "assigned.jsonl")} for out in (built["none"].out, report.out)
+    )
+    assert had - has == {"guide5.md", "spans.jsonl#5"}
     gone = {
         (row["step"], row.get("item", "-")): row for row in rejects(report.out) if row["phase"] == "decontaminate"
     }

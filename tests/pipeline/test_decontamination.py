@@ -253,6 +253,11 @@ CHAT = [
         ),
         ({"input": "", "context": "C", "answers": ["A"]}, [("", ("A",))], ["C"]),
         (
+            {"question": "Q?", "context": '{"Q7": {"name": "mill", "part": ["Q9"]}}', "answer": "A"},
+            [("Q?", ("A",))],
+            ["mill\nQ9", '{"Q7": {"name": "mill", "part": ["Q9"]}}'],
+        ),
+        (
             {
                 "question": "Q?",
                 "haystack_sessions": [[{"role": "user", "content": "Hi."}], [{"role": "user", "content": "Ho."}]],

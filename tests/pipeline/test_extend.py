@@ -53,6 +53,25 @@ def put(folder, asked, documents, bin=BINS[1], *, held=(), held_out=False, slot=
 FILLERS = [filler(n) for n in range(8)]
 
 
+@pytest.mark.parametrize(
+    ("capability", "gold", "told"),
+    [
+        ("T1", ("Marten Voss",), "only the answer, a word or phrase as it stands in the documents."),
+        (
+            "T3",
+            ("Marten Voss", "Boats pass"),
+            "one item per line, each as it stands in the documents, and nothing else.",
+        ),
+        ("T3", ("Marten Voss", "seven boats"), "one item per line and nothing else."),
+        ("T9", ("Marten Voss looks after the lighthouse while boats pass by.",), "only the answer, as running text."),
+    ],
+)
+def test_the_answer_format_fits_the_gold(tmp_path, capability, gold, told):
+    record = put(tmp_path, item(capability=capability, gold=gold, evidence=()), [TARGET, *FILLERS])
+    assert isinstance(record, Record), record
+    assert told in record.prompt[0].content
+
+
 def test_a_record_shows_its_evidence_and_accepts_every_alias(tmp_path):
     record = put(tmp_path, item(), [TARGET, *FILLERS])
     assert isinstance(record, Record), record

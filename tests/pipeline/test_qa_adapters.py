@@ -59,6 +59,31 @@ def test_chinese_questions_are_asked_in_chinese(tmp_path):
     assert said(documents, item.evidence) == ["渡船“金盏号”于一九三一年在奥斯卡镇建成。"]
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "kept"),
+    [
+        ("金盏号建成于哪一年？", "建成于一九三一年", False),
+        ("谁在一九五〇年买下金盏号？", "卡勒船长买下金盏号", False),
+        ("金盏号建成于哪一年？", "一九三一年", True),
+        # A name of the title is no repetition.
+        ("金盏号的新名字是什么？", "金盏二号", True),
+    ],
+)
+def test_a_chinese_answer_that_repeats_its_question_has_several_wordings(tmp_path, question, answer, kept):
+    text = "渡船建成于一九三一年。一九五〇年卡勒船长买下金盏号。后来它改名为金盏二号。"
+    row = squad_row(
+        title="金盏号",
+        context=text,
+        question=question,
+        answers={"text": [answer], "answer_start": [text.index(answer)]},
+    )
+    found = read(tmp_path, row)
+    if kept:
+        assert only(found)[1].gold[0] == answer
+    else:
+        assert reason(found) == "repeats the question"
+
+
 def columns(row):
     """A HotpotQA row as the hub has it."""
     context, facts = row["context"], row["supporting_facts"]
@@ -193,6 +218,18 @@ def test_tatqa_spans_are_cells_or_lists(tmp_path):
     assert item.capability == "T1"
     assert item.gold == ("$1,200", "1,200", "$1,200 thousand", "1,200 thousand")
     assert said(documents, item.evidence) == ["| Bread | $1,200 | $1,000 |"]
+    named = tatqa_row(question="What is the table's newest year?", answer=["2019"], answer_type="span", scale="")
+    assert reason(read(tmp_path, named)) == "guessable"
+    named["table"] = {"uid": "abcdef0123", "table": [["", "FY19", "FY18"], *named["table"]["table"][1:]]}
+    named["questions"][0]["answer"] = ["FY19"]
+    # The only place is the header, which says nothing without the rows.
+    assert only(read(tmp_path, named))[1].evidence == ()
+    unsigned = tatqa_row(question="What was Bread in 2019?", answer=["1,200"], answer_type="span", scale="")
+    assert set(only(read(tmp_path, unsigned))[1].gold) == {"1,200", "$1,200"}
+    both = tatqa_row(
+        question="What were Bread and Cakes?", answer=["1,200", "300"], answer_type="multi-span", scale=""
+    )
+    assert only(read(tmp_path, both))[1].gold == ("$1,200", "300")
     many = tatqa_row(question="What goods are sold?", answer=["Bread", "Cakes"], answer_type="multi-span", scale="")
     _, listed = only(read(tmp_path, many))
     assert (listed.capability, listed.gold) == ("T3", ("Bread", "Cakes"))

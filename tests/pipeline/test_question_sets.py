@@ -8,15 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from item_library import filler, library, paragraphs
-from qa_rows import FERRY, hotpot, source, squad
+from qa_rows import FERRY, OTHER, hotpot, source, squad
 
-from golongrl.pipeline.dataset.collect import silent
+from golongrl.pipeline.dataset.collect import Collection, silent
 from golongrl.pipeline.dataset.corpus import Found, gather_corpus
 from golongrl.pipeline.dataset.decontamination import open_index
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
 from golongrl.pipeline.dataset.extend_items import extend_items
 from golongrl.pipeline.dataset.items import Item, Stretch
-from golongrl.pipeline.dataset.question_sets import QuestionSets, choose_sides, collect_questions, set_facts
+from golongrl.pipeline.dataset.question_sets import (
+    QuestionSets,
+    choose_sides,
+    collect_questions,
+    near_copies,
+    set_facts,
+)
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.screen import SHARED, Contamination, drop_repeats, within_cells
 from golongrl.pipeline.dataset.settings import BuildConfig
@@ -48,6 +54,36 @@ def test_documents_that_a_question_joins_are_on_one_side():
         seen.add(tuple(family.pop() for family in families))
     # The three families are drawn one by one.
     assert len(seen) > 3
+
+
+LONGER = f"{FERRY} " + " ".join(f"On trip {n} it carried {n * 7} crates past buoy {n + 3}." for n in range(12))
+
+
+def test_documents_that_say_almost_the_same_are_on_one_side(tmp_path):
+    """The same article in two sets, worded in its own way in each."""
+    copies = squad(
+        title="The ferry Marigold", context=LONGER + " It was a fine ferry.", question="Who was the buyer?"
+    )
+    copies["answers"] = {"text": ["Ida Brandt"], "answer_start": [0]}
+    files = [
+        write_rows(tmp_path / "a.jsonl", squad(context=LONGER)),
+        write_rows(tmp_path / "b.jsonl", copies),
+        write_rows(tmp_path / "c.jsonl", squad(title="Other", context=f"{OTHER} It was built in Oskarby.")),
+    ]
+    sets = collected(tmp_path, *files)
+    first, second, _ = (entry.sha256 for entry in sets.entries)
+    (pair,) = near_copies(Collection(files=0), sets, 0.8)
+    assert pair == (second, first)
+    assert near_copies(Collection(files=0), sets, 1.0) == []
+    for seed in range(20):
+        sides = choose_sides(sets.items, {}, 0.5, seed, [pair])
+        assert sides[first] == sides[second]
+    assert len({tuple(choose_sides(sets.items, {}, 0.5, seed).values()) for seed in range(20)}) > 2
+    # A copy of a document of our own follows it.
+    own = Collection(files=1, entries=sets.entries[:1], signatures=bytes(sets.signatures[:512]))
+    later = dataclasses.replace(sets, entries=sets.entries[1:], signatures=sets.signatures[512:])
+    assert near_copies(own, later, 0.8) == [pair]
+    assert choose_sides([], {first: True}, 0.0, 0, [pair]) == {first: True, second: True}
 
 
 def test_a_side_that_is_known_draws_the_family_after_it():

@@ -30,7 +30,7 @@ from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer
 from golongrl.pipeline.dataset.produce import Produced, ordered
 from golongrl.pipeline.dataset.question_sets import set_facts
 from golongrl.pipeline.dataset.request import bins
-from golongrl.pipeline.dataset.screen import Contamination
+from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 from golongrl.pipeline.dataset.shortcuts import ShortcutSurvey, learned, probes
 from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
@@ -301,7 +301,7 @@ def _facts(
     plan: Plan | None,
 ) -> BuildFacts:
     config = bench.config
-    documents = corpus.entries
+    documents = corpus.entries[: corpus.own]
     facts: BuildFacts = {
         "source": {
             "command": card.command(config, bench.run.folder),
@@ -335,6 +335,8 @@ def _facts(
         facts["difficulty"] = made.difficulty
     if bench.contamination is not None:
         facts["contamination"] = bench.contamination.facts()
+        shared = len(corpus.collection.entries) - corpus.own
+        facts["collect"]["filtered"]["evaluation data"] = {SHARED: shared} if shared else {}
     if bench.calls.usage:
         facts["calls"] = {name: asdict(spent) for name, spent in sorted(bench.calls.usage.items())}
     if plan is not None:

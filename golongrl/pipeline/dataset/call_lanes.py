@@ -148,8 +148,6 @@ class Sender:
     async def _work(self, lane: _Lane) -> None:
         """Start a lane's calls as its gate and the cost limit admit them; then wait for all."""
         while (job := await lane.queue.get()) is not None:
-            if self._stopped:
-                continue
             await lane.gate.enter(job.tokens)
             if self._stopped or not await self._limit.reserve(job.worst):
                 await lane.gate.leave(job.tokens)

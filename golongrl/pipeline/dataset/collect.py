@@ -59,6 +59,8 @@ class Collection:
     """(source, filter, reason) of documents that were read and did not stay."""
     removed: Counter[str] = field(default_factory=Counter)
     """Boilerplate taken out of documents that stayed -> documents."""
+    signatures: bytes = b""
+    """Those of the entries, one after the other."""
 
     def filtered(self) -> dict[str, Counter[str]]:
         """Filter -> reason -> documents."""
@@ -105,22 +107,24 @@ def collect(
             seen[entry.sha256] = entry.source
             result.entries.append(entry)
             signatures += signed[number * SIGNATURE_BYTES : (number + 1) * SIGNATURE_BYTES]
-    _drop_near_copies(result, signatures, config.near_duplicate)
+    result.signatures = bytes(signatures)
+    _drop_near_copies(result, config.near_duplicate)
     return result
 
 
-def _drop_near_copies(result: Collection, signatures: bytearray, threshold: float) -> None:
+def _drop_near_copies(result: Collection, threshold: float) -> None:
     if threshold >= 1 or len(result.entries) < 2:
         return
-    matrix = np.frombuffer(signatures, dtype=np.uint32).reshape(len(result.entries), -1)
+    matrix = np.frombuffer(result.signatures, dtype=np.uint32).reshape(len(result.entries), -1)
+    originals = near_duplicates.groups(matrix, threshold)
     kept = []
-    for entry, original in zip(result.entries, near_duplicates.groups(matrix, threshold), strict=True):
+    for entry, original in zip(result.entries, originals, strict=True):
         if original < 0:
             kept.append(entry)
         else:
             source = result.entries[original].source
             result.dropped.append((entry.source, "near copy", f"almost the same text as {source}"))
-    result.entries = kept
+    result.entries, result.signatures = kept, matrix[originals < 0].tobytes()
 
 
 def _job(folder: Path, part: Part, config: BuildConfig) -> Job:

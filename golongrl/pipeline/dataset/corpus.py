@@ -12,7 +12,7 @@ from golongrl.pipeline.dataset.drafts import Funnel
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.library import Library, hold_out, write_index
-from golongrl.pipeline.dataset.question_sets import QuestionSets, choose_sides, collect_questions
+from golongrl.pipeline.dataset.question_sets import QuestionSets, choose_sides, collect_questions, near_copies
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import BuildConfig
@@ -31,11 +31,16 @@ class Found:
 
 @dataclass
 class Corpus:
-    """What the records of a build may be about; `assignment` numbers documents as `entries` does."""
+    """What the records of a build may be about; `assignment` numbers documents as `entries` does.
+
+    The first `own` entries are documents of the sources, the others contexts of question sets, which rules and models
+    ask nothing about.
+    """
 
     collection: Collection
     sets: QuestionSets
     entries: list[Entry]
+    own: int
     assignment: Assignment
     items: list[Item] = field(default_factory=list)
 
@@ -75,11 +80,12 @@ def gather_corpus(
     settled = {entry.sha256: entry.held_out for entry in documents}
     if sides is not None:
         settled |= dict.fromkeys(sides.trained, False) | dict.fromkeys(sides.held, True)
-    side = choose_sides(items, settled, config.val_share, config.seed)
+    alike = near_copies(collection, sets, config.near_duplicate)
+    side = choose_sides(items, settled, config.val_share, config.seed, alike)
     contexts = [replace(entry, held_out=side.get(entry.sha256, False)) for entry in contexts]
     entries = [*documents, *contexts]
     write_index(work, entries)
-    return Corpus(collection, sets, entries, assignment, items)
+    return Corpus(collection, sets, entries, len(documents), assignment, items)
 
 
 def _held(documents: Sequence[Entry], assignment: Assignment, config: BuildConfig, sides: Sides | None) -> list[int]:

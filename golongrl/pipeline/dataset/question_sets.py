@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from golongrl import __version__
 from golongrl.core.documents import Document
 from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
-from golongrl.pipeline.dataset.collect import Progress
+from golongrl.pipeline.dataset.collect import SIGNATURE_BYTES, Collection, Progress
 from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
 from golongrl.pipeline.dataset.index import entry_of, entry_row
 from golongrl.pipeline.dataset.items import Item
@@ -31,6 +34,8 @@ class QuestionSets:
     files: int = 0
     entries: list[Entry] = field(default_factory=list)
     """Documents that the library does not hold yet."""
+    signatures: bytearray = field(default_factory=bytearray)
+    """Those of the entries, one after the other."""
     items: list[Item] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
@@ -60,12 +65,14 @@ def collect_questions(
     asked: set[str] = set()
     for job in jobs:
         found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        signed = memoryview(_signatures(job).read_bytes())
         result.refused += [Refusal(**row) for row in found["refused"]]
-        for row in found["documents"]:
+        for number, row in enumerate(found["documents"]):
             entry = entry_of(row, CRITERION_NAMES)
             if entry.sha256 not in held:
                 held.add(entry.sha256)
                 result.entries.append(entry)
+                result.signatures += signed[number * SIGNATURE_BYTES : (number + 1) * SIGNATURE_BYTES]
         for row in found["items"]:
             item = Item.from_row(row)
             if item.capability not in config.wanted:
@@ -94,8 +101,13 @@ def _summary(job: Job) -> Path:
     return Path(job["folder"]) / "questions" / f"{job['key']}.json"
 
 
+def _signatures(job: Job) -> Path:
+    return _summary(job).with_suffix(".signatures")
+
+
 def question_job(job: Job) -> Job:
-    """Read one file: a shard of documents, then, as the sign that it is whole, its summary with the items."""
+    """Read one file: a shard of documents with their signatures, then, as the sign that it is whole, its summary with
+    the items."""
     summary = _summary(job)
     shard = summary.with_suffix(".jsonl")
     settings = job["settings"]
@@ -103,6 +115,7 @@ def question_job(job: Job) -> Job:
     allowed = {name.casefold() for name in settings["licences"]}
     found: Job = {"documents": [], "items": [], "refused": []}
     seen: set[str] = set()
+    signatures = bytearray()
     with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
         for outcome in read_qa(SourceFile(**job["file"]), max_row_mb=settings["max_document_mb"]):
             if isinstance(outcome, Refusal):
@@ -118,8 +131,11 @@ def question_job(job: Job) -> Job:
                     continue
                 seen.add(document.sha256)
                 place = f"questions/{shard.name}", handle.tell(), handle.write(pack(document))
+                signatures += near_duplicates.signature(document.text, document.language).tobytes()
                 found["documents"].append(entry_row(_entry(document, counter.count(document.text), *place)))
             found["items"].append(item.as_row())
+    with atomic_path(_signatures(job)) as temporary:
+        temporary.write_bytes(signatures)
     write_json(summary, found)
     return {"key": job["key"]}
 
@@ -140,11 +156,29 @@ def _entry(document: Document, n_tokens: int, shard: str, offset: int, size: int
     )
 
 
-def choose_sides(items: Sequence[Item], held_out: Mapping[str, bool], val_share: float, seed: int) -> dict[str, bool]:
-    """Digest -> whether it is for validation, of every document that items speak of.
+def near_copies(collection: Collection, sets: QuestionSets, threshold: float) -> list[tuple[str, str]]:
+    """Pairs of digests: a context of a question set, and the document or context before it that says almost the same,
+    such as the same article in two sets."""
+    entries = [*collection.entries, *sets.entries]
+    if threshold >= 1 or not sets.entries:
+        return []
+    matrix = np.frombuffer(bytes(collection.signatures + sets.signatures), dtype=np.uint32).reshape(len(entries), -1)
+    found = enumerate(near_duplicates.groups(matrix, threshold).tolist())
+    return [(entries[number].sha256, entries[earlier].sha256) for number, earlier in found if earlier >= 0]
 
-    Items that share a document are on one side. `held_out` says which side documents already have; a family that
-    holds documents of both goes to training, where `extend` then refuses the items that need a held-out one.
+
+def choose_sides(
+    items: Sequence[Item],
+    held_out: Mapping[str, bool],
+    val_share: float,
+    seed: int,
+    alike: Sequence[tuple[str, str]] = (),
+) -> dict[str, bool]:
+    """Digest -> whether it is for validation, of every document that items speak of or that is in a pair of `alike`.
+
+    Items that share a document are on one side, and so are two documents alike. `held_out` says which side documents
+    already have; a family that holds documents of both goes to training, where `extend` then refuses the items that
+    need a held-out one.
     """
     parent: dict[str, str] = {}
 
@@ -155,10 +189,10 @@ def choose_sides(items: Sequence[Item], held_out: Mapping[str, bool], val_share:
             name = parent[name]
         return name
 
-    for item in items:
-        names = sorted({stretch.doc for stretch in item.shown})
+    for names in [*({stretch.doc for stretch in item.shown} for item in items), *alike]:
         for name in names:
-            parent[max(root(name), root(names[0]))] = min(root(name), root(names[0]))
+            one, other = root(name), root(min(names))
+            parent[max(one, other)] = min(one, other)
     families: dict[str, list[str]] = defaultdict(list)
     for name in list(parent):
         families[root(name)].append(name)

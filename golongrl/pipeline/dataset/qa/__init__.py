@@ -13,7 +13,8 @@ LooGLE, LongBench |
 | events in order | T8, `pairwise` | LooGLE, LongBench Pro |
 | a summary of 20 words or more, its length in the question | T9, `rouge_l` | QMSum, LongBench, LooGLE |
 | as the row's own metric says | T1 to T9 | LongBench Pro, published GoLongRL rows |
-| yes or no, an answer that the question names, two options | refused, "guessable" | |
+| yes or no, an answer that the question names, two options, years of a financial report | refused, "guessable" | |
+| a Chinese answer that begins or ends with the question's words | refused, "repeats the question" | |
 | a longer free text | refused, "long answer" | |
 | a span that does not stand in the context | refused, "unsupported" | |
 

@@ -140,8 +140,9 @@ def _span(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:
 
 
 def _repeats(text: str, item: QAItem) -> bool:
-    """Whether a Chinese answer says again what the question says, but for names in the documents' titles."""
-    if not is_chinese(text):
+    """Whether a Chinese answer says again what the question says, but for names in the documents' titles and for
+    whole headings."""
+    if not is_chinese(text) or any(text in _headings(place.document) for place in item.shown):
         return False
     asked, titles = unnamed(item.question), [place.document.title for place in item.shown]
     head, tail = text[:REPEATED_HEAD], text[-REPEATED_TAIL:]
@@ -149,6 +150,10 @@ def _repeats(text: str, item: QAItem) -> bool:
         head = text[: len(head) + 1]
     begins = len(text) > REPEATED_HEAD and head in asked and not any(head in title for title in titles)
     return begins or (len(text) > REPEATED_TAIL and tail in asked)
+
+
+def _headings(document: Document) -> set[str]:
+    return {document.slice(block.content) for block in document.blocks if block.kind == "heading"}
 
 
 def _letter(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from golongrl.core.documents import Document
 from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext, quoted, texts_of
 from golongrl.pipeline.dataset.qa.arithmetic import agrees, decimals, evaluate, plain_number, tolerance, unit_note
+from golongrl.pipeline.dataset.qa.checks import occurrences
 from golongrl.pipeline.dataset.qa.wording import about
 from golongrl.pipeline.dataset.readers import Refusal
 
+_SIGN = re.compile(r"[$€£¥] ?$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -66,10 +68,17 @@ def _spans(asked: Row, document: Document, source: str) -> QAItem | Refusal:
         return Refusal(source, "guessable: one or more of the two or three years of a report")
     scale = str(asked.get("scale") or "")
     several = len(spans) > 1
-    if not several:
+    standing = [_signed(document, text) for text in spans]
+    if several:
+        if any(len(forms) > 1 for forms in standing):
+            return Refusal(source, "gold: an item stands with and without its currency sign")
+        # A list has no second wordings, so that what the document shows is the right one.
+        spans = tuple(next(iter(forms), text) for forms, text in zip(standing, spans, strict=True))
+    else:
         plain = [text.lstrip("$€£¥ ") for text in spans]
-        scaled = [f"{text} {scale}" for text in (*spans, *plain)] if scale not in ("", "percent") else []
-        spans = (*spans, *plain, *scaled)
+        forms = tuple(dict.fromkeys((*spans, *(form for forms in standing for form in forms), *plain)))
+        scaled = [f"{text} {scale}" for text in forms] if scale not in ("", "percent") else []
+        spans = (*forms, *scaled)
     return QAItem(
         source=source,
         form="tatqa",
@@ -78,6 +87,13 @@ def _spans(asked: Row, document: Document, source: str) -> QAItem | Refusal:
         gold=spans,
         shown=(Place(document),),
     )
+
+
+def _signed(document: Document, text: str) -> tuple[str, ...]:
+    """The ways in which a text stands in the document: alone, or behind a currency sign that belongs to it."""
+    before = (document.text[max(0, span.start - 2) : span.start] for span in occurrences(document.text, text))
+    signs = (_SIGN.search(some) for some in before)
+    return tuple(dict.fromkeys(f"{sign[0] if sign else ''}{text}" for sign in signs))
 
 
 TATQA = Adapter("tatqa", _accepts, _read, "CC-BY-4.0")

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from golongrl.core.text import lines, normalise
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import distinct, shuffled
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.item_checks import PLAIN, stands
-from golongrl.pipeline.dataset.qa.arithmetic import agrees, evaluate, plain_number
+from golongrl.pipeline.dataset.item_checks import PLAIN
+from golongrl.pipeline.dataset.qa.arithmetic import decimals, evaluate, plain_number
 from golongrl.pipeline.dataset.qa.checks import is_short
 from golongrl.pipeline.dataset.synthesis.schemas import (
     Choice,
@@ -69,6 +70,14 @@ class Proof:
     def holds(self, text: str) -> bool:
         """The same of the window."""
         return bool(normalise(text)) and stands(normalise(text), self.excerpt.flat)
+
+
+def stands(text: str, where: str) -> bool:
+    """Whether a normalised text stands in another, not as a part of a longer word or number. Han characters beside a
+    number or a Latin word do not make it longer."""
+    before = r"(?<![^\W\u3400-\u9fff])(?<!\d[.,])" if text[:1].isascii() and text[:1].isalnum() else ""
+    after = r"(?![^\W\u3400-\u9fff])(?![.,]\d)" if text[-1:].isascii() and text[-1:].isalnum() else ""
+    return text in where and re.search(before + re.escape(text) + after, where) is not None
 
 
 Outcome = Gold | str
@@ -150,7 +159,7 @@ def _number(one: Number, proof: Proof, rng: random.Random) -> Outcome:
     value = evaluate(one.expression)
     if value is None:
         return "the expression cannot be worked out"
-    if not agrees(number, value):
+    if abs(float(number) - value) > (0.5 + 1e-9) * 10.0 ** -decimals(number):
         return "the number is not the value of its expression"
     plain = f"{number:f}"
     if sum(map(str.isdigit, plain)) >= GUESSED_DIGITS and stands(plain, normalise(one.question)):

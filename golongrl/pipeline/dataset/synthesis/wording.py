@@ -33,15 +33,15 @@ _BANNED = {
 def wording_fault(question: str, excerpt: Excerpt) -> str | None:
     """Why a question may not be asked in these words, or None."""
     language = excerpt.language
+    own = _INSIDE_QUOTES.sub(" ", question)
+    if own.strip() and is_chinese(own) != (language == "zh"):
+        return "the question is in another language than its document"
     size = prose.length(question.strip(), language)
     low, high = LENGTHS[language]
     if size < low:
         return "the question is too short to ask something"
     if size > high:
         return "the question is too long"
-    own = _INSIDE_QUOTES.sub(" ", question)
-    if is_chinese(own) != (language == "zh"):
-        return "the question is in another language than its document"
     if _BANNED[language].search(own):
         return "the question points at a text in front of it, or speaks in the first person"
     if quotes_long(question, excerpt):

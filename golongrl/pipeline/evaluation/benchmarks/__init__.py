@@ -68,7 +68,7 @@ def get(name: str) -> Benchmark:
     """A benchmark by name; UsageError listing all names."""
     if name not in BENCHMARKS:
         near = difflib.get_close_matches(name, [*BENCHMARKS, *GROUPS], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise UsageError(
             f"unknown benchmark {name!r}{hint} Benchmarks: {', '.join(BENCHMARKS)}. Groups: {', '.join(GROUPS)}"
         )
