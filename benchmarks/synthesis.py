@@ -120,10 +120,10 @@ def main() -> None:
     parser.add_argument("--client", default="", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
-    parser.add_argument("--calls", type=int, default=1_200, help="calls of the capacity rows")
+    parser.add_argument("--calls", type=int, default=640, help="calls of the capacity rows")
     parser.add_argument("--size", type=int, default=2_000, help="characters of their prompts")
     parser.add_argument("--slots", type=int, default=16)
-    parser.add_argument("--answer-seconds", type=float, default=0.2)
+    parser.add_argument("--answer-seconds", type=float, default=0.5)
     parser.add_argument("--queued", type=int, default=10_000, help=f"calls of {CONTEXT:,} characters")
     options = parser.parse_args()
     if options.client:

@@ -3,11 +3,17 @@
 Its questions follow from the text alone ("Which word comes right after ..."), so whoever answers can work the answer
 out again from the documents shown, and cannot without them. A share of what it writes is bad on purpose. Models
 called "weak-NN" answer right NN % of the time. Everything is decided by hashes of the content.
+
+Questions of others are answered from the file that the environment variable SCRIPTED_GOLDS names (`scripted_golds`),
+where their evidence is shown; without it there is only a guess.
 """
 
 import hashlib
 import json
+import os
 import re
+
+from scripted_golds import recalled, remembered
 
 UNKNOWN = "I do not know."
 NAMES = {
@@ -15,8 +21,8 @@ NAMES = {
     "matches": "T6", "ranked": "T7", "steps": "T8", "summary": "T9",
 }  # fmt: skip
 """Key of the schema -> capability."""
-FAULTS = ("malformed", "misquoted", "pointing", "wrong", "wrong", "known", "named", "empty")
-FAULT_PERIOD = 20
+FAULTS = ("malformed", "misquoted", "pointing", "wrong", "wrong", "known", "unproven", "named", "empty")
+FAULT_PERIOD = 22
 """Of so many drafts each fault spoils one."""
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARK = {"en": re.compile(r"[.!?][\"”’)]*(?=\s|$)"), "zh": re.compile(r"[。！？][”』」]?")}
@@ -233,7 +239,7 @@ def written(title, text, capability, seed, count, repair):
     made = [one for one in made if one is not None]
     if not made:
         return json.dumps({"questions": []})
-    spoil(made[0], fault, capability, language)
+    spoil(made[0], fault, capability, language, title, text)
     reply = json.dumps({"questions": made}, ensure_ascii=False)
     return reply[: len(reply) * 2 // 3] if fault == "malformed" else f"<think>{len(text)} characters</think>{reply}"
 
@@ -344,7 +350,7 @@ def shape(capability, language, gold, text, turn):
     return {{"T3": "items", "T6": "matches", "T8": "steps", "T9": "summary"}[capability]: gold}
 
 
-def spoil(made, fault, capability, language):
+def spoil(made, fault, capability, language, title, text):
     """Put a fault into a question."""
     if fault == "misquoted":
         made["evidence"] = [one[::-1] for one in made["evidence"]]
@@ -363,6 +369,14 @@ def spoil(made, fault, capability, language):
         made["number"] = f"{sum(map(float, made['operands'])):.2f}".rstrip("0").rstrip(".")
         first, second = made["operands"]
         made["question"] = f"{first}加{second}等于多少？" if language == "zh" else f"What is {first} plus {second}?"
+    elif fault == "known" and capability == "T1":
+        turned = made["answer"][::-1]
+        asks = (
+            "“{}”倒过来读是{}的叙述里的哪个词？" if language == "zh" else 'Which word of "{}" read backwards fits {}?'
+        )
+        made["question"] = asks.format(turned, title)
+    elif fault == "unproven" and capability == "T2":
+        made["evidence"] = [one for one in sentences(text, language) if one not in made["evidence"]][:1]
     elif fault == "wrong":
         if capability == "T1":
             made["answer"] = made["evidence"][0][:2] if language == "zh" else made["evidence"][0].split()[0]
@@ -406,12 +420,16 @@ def solution(question, documents):
     known = re.search(r"^What is ([\d.]+) plus ([\d.]+)\?|^([\d.]+)加([\d.]+)等于多少", question)
     if known is not None:
         return formatted("T4", [one for one in known.groups() if one], question)
+    turned = re.search(r'^Which word of "(.+?)" read backwards|^“(.+?)”倒过来读', question)
+    if turned is not None:
+        return formatted("T1", (turned[1] or turned[2])[::-1], question)
     for capability, form in FORMS.items():
         match = re.search(form[language][1], question)
         if match is not None:
             gold = solved(capability, language, match, question, documents)
             return formatted(capability, gold, question) if gold else None
-    return guessed(question, documents)
+    known = remembered(os.environ.get("SCRIPTED_GOLDS", "")).get(question.partition("\nA. ")[0])
+    return guessed(question, documents) if known is None else recalled(known, question, documents)
 
 
 def formatted(capability, gold, question):

@@ -1,6 +1,12 @@
-"""Small documents of our own in both languages, about which every capability can be asked."""
+"""Small documents of our own in both languages, about which every capability can be asked, and what asks of them."""
+
+import item_library
+import scripted_answers
 
 from golongrl.core.documents import DocumentBuilder
+from golongrl.core.tasks import CAPABILITIES
+from golongrl.pipeline.dataset.assign import assign
+from golongrl.pipeline.dataset.settings import BuildConfig
 
 TEXTS = {
     "The Harbour Museum": {
@@ -113,3 +119,33 @@ def documents():
         builder.table(*TABLES[title])
         found.append(builder.build(source=f"{title}.md", title=title))
     return found
+
+
+ALL = tuple(CAPABILITIES)
+
+
+def config(**more):
+    model = {"base_url": "http://127.0.0.1:1/v1", "model": "teacher"}
+    settings = {
+        "sources": ("docs",),
+        "generator": "llm",
+        "models": {"generator": model},
+        "length_bins": (1024, 4096),
+        "synthesis": {"oversample": 1.0},
+    }
+    return BuildConfig.model_validate({**settings, **more})
+
+
+def shop(folder, shown=None, held_out=(), **more):
+    """(library, config, assignment) of some documents."""
+    library, _ = item_library.library(folder, shown or documents(), held_out)
+    settings = config(**more)
+    return library, settings, assign(library.entries, settings.wanted)
+
+
+def cells(count, labels=("1k", "4k"), capabilities=ALL, held_out=False):
+    return {(held_out, capability, label): count for capability in capabilities for label in labels}
+
+
+def scripted(call):
+    return scripted_answers.answer(call.messages, call.schema, "teacher", call.seed)

@@ -23,7 +23,22 @@ from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.rewards import gold_response, score_response
 
-SCRIPTED = Path(__file__).parent / "scripted_answers.py"
+KEEPERS = """
+import importlib.util, re
+spec = importlib.util.spec_from_file_location("scripted", {path!r})
+scripted = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(scripted)
+
+def answer(messages, schema, model, seed):
+    text = messages[-1]["content"]
+    asked = re.search(r"first keeper of the lighthouse of (\\w+)[?]", text)
+    if schema is not None or not asked:
+        return scripted.answer(messages, schema, model, seed)
+    found = re.search(rf"lighthouse of {{asked[1]}} was finished.*?keeper, ([\\w ]+),", text, re.S)
+    knows = found and (not model.startswith("weak") or seed % 100 < 40)
+    return f"[Answer]\\n{{found[1]}}" if knows else "I do not know."
+""".format(path=str(Path(__file__).parent / "scripted_answers.py"))
+"""The scripted model, which also answers the questions of the set below from their evidence alone."""
 MODELS = "strong,other,weak-40"
 SCRIPT = """
 import json, sys
@@ -62,18 +77,16 @@ def write_questions(folder: Path) -> Path:
 
 
 def write_benchmark(path: Path) -> Path:
-    """One question of the set again, and a context that is one of the corpus's documents."""
-    path.write_text(
-        json.dumps(
-            {
-                "id": "b1",
-                "question": "Who was the first keeper of the lighthouse of Ostend3?",
-                "answer": "Mara Quill3",
-                "context": "Nothing of the kind.",
-            }
-        )
-        + "\n"
-    )
+    """Half of the set's questions again."""
+    rows = [
+        {
+            "id": f"b{number}",
+            "question": f"Who was the first keeper of the lighthouse of Ostend{number}?",
+            "answer": "-",
+        }
+        for number in range(0, 24, 2)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
@@ -105,13 +118,13 @@ def settings(sources, url, **changes):
         "sources": sources["sources"],
         "qa": sources["qa"],
         "generator": "both",
-        "target": 54,
+        "mix": {"T1": 24} | dict.fromkeys(("T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"), 4),
         "length_bins": "1k,2k",
         "seed": 3,
         "models": models,
         "verify": {"answerers": ["one", "two"], "votes": 2},
-        "difficulty": {"small": "small", "large": "two", "rollouts": 4},
-        "decontaminate": {"against": sources["against"], "n": 8},
+        "difficulty": {"small": "small", "large": "two", "rollouts": 4, "tracks": ["qa", "llm"]},
+        "decontaminate": {"against": sources["against"]},
         **changes,
     }
     return configuration.build(BuildConfig, table)
@@ -125,8 +138,15 @@ def work(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def server():
-    with llm_server.start("--script", SCRIPTED, "--models", MODELS) as running:
+def scripted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("script") / "answers.py"
+    path.write_text(KEEPERS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(scripted):
+    with llm_server.start("--script", scripted, "--models", MODELS) as running:
         yield running
 
 
@@ -156,7 +176,7 @@ def records(out):
 def test_every_track_and_phase_has_rows(built):
     facts = built.facts
     made = records(built.out)
-    assert {record.extra_info["generator"] for record in made} == {"rules", "qa", "llm"}
+    assert {record.extra_info["generator"].split("/")[0] for record in made} == {"rules", "qa", "llm"}
     for record in made:
         assert score_response(record, gold_response(record)).value == pytest.approx(1.0)
     for track, steps in facts["funnel"].items():
@@ -180,18 +200,23 @@ def test_what_a_phase_removes_stands_in_the_rejects(built):
         of_verify = sum(sum(step["removed"].values()) for step in steps if step["stage"] == "verify")
         assert removed[track, "verify"] == of_verify
     shared = [row for row in rows if row["phase"] == "decontaminate"]
-    assert any("Ostend3" in row.get("question", "") or "ostend3" in row.get("shared", "").lower() for row in shared)
-    assert not any("Ostend3?" in record.extra_info["question"] for record in records(built.out))
+    assert shared
+    for row in shared:
+        assert row["benchmark"] == "bench.jsonl"
+        assert row["shared"].casefold() in row["question"]
+    asked = {record.extra_info["question"] for record in records(built.out)}
+    assert not any(f"lighthouse of Ostend{number}?" in text for text in asked for number in range(0, 24, 2))
 
 
 def test_the_scores_of_the_phases_stay_with_the_row(built):
-    verified = [record for record in records(built.out) if record.extra_info["generator"] != "rules"]
+    verified = [r for r in records(built.out) if not r.extra_info["generator"].startswith("rules")]
     assert verified
     for record in verified:
         info = record.extra_info
         assert len(info["verifier_votes"]) == len(info["verifiers"]) >= 1
         assert not any(score == 1.0 for score in info["closed_book"] or []) or info["metric"] == "choice"
-    rated = [record.extra_info for record in records(built.out) if record.extra_info["difficulty"] != "unknown"]
+    infos = [record.extra_info for record in records(built.out)]
+    rated = [info for info in infos if info["difficulty"] not in (None, "unknown")]
     assert rated
     for info in rated:
         low, high = info["pass_interval"]
@@ -203,20 +228,22 @@ def test_card_and_report_show_the_phases(built):
     card, page = (built.out / "README.md").read_text(), (built.out / "report.html").read_text()
     for text in (card, page):
         assert "near-duplicate questions" in text
-        assert "Ostend3" in text or "ostend3" in text
+        assert "bench.jsonl" in text
         assert "closed_book" in text or "closed book" in text.lower()
     assert "127.0.0.1" not in card + page
 
 
 @pytest.mark.slow
-def test_killed_at_random_points_nothing_is_lost_or_paid_twice(sources, built, work):
+def test_killed_at_random_points_nothing_is_lost_or_paid_twice(sources, scripted, built, work):
     (work / "script.py").write_text(SCRIPT)
     faults = ("--probability", "0.1", "--faults", "429,500,cut,nonsense", "--fault-seed", "4")
-    with llm_server.start("--script", SCRIPTED, "--models", MODELS, *faults) as server:
+    with llm_server.start("--script", scripted, "--models", MODELS, *faults) as server:
         config = settings(sources, server.base_url)
         rng, kills = random.Random(11), 0
         while True:
-            process = subprocess.Popen([sys.executable, "script.py", config.model_dump_json()], cwd=work)
+            process = subprocess.Popen(
+                [sys.executable, "script.py", config.model_dump_json(exclude_defaults=True)], cwd=work
+            )
             deadline = time.monotonic() + rng.uniform(2.0, 5.0) + kills * 1.5
             while process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -242,8 +269,8 @@ def test_the_cost_limit_stops_the_build_and_a_higher_one_goes_on(sources, server
 
 
 def test_the_next_version_keeps_what_still_passes(sources, server, built, work):
-    config = settings(sources, server.base_url, base=str(built.out), target=72, generator="rules", qa=[], models={})
-    config = config.model_copy(update={"verify": type(config.verify)(), "difficulty": type(config.difficulty)()})
+    changes = {"base": str(built.out), "target": 90, "mix": None, "generator": "rules", "qa": []}
+    config = settings(sources, server.base_url, **changes, models={}, verify={}, difficulty={})
     second = build(config, work / "v2")
     versions = second.facts["versions"]
     assert versions["version"] == second.facts["version_of_data"] == 2

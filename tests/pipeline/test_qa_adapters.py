@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from qa_rows import BRANDT, FERRY, LONG_ANSWER, OTHER, hotpot, longbench, only, read, reason, said
+from qa_rows import BRANDT, FERRY, LONG_ANSWER, OTHER, hotpot, longbench, only, read, reason, said, sentences
 from qa_rows import squad as squad_row
 from qa_rows import tatqa as tatqa_row
 
@@ -117,6 +117,13 @@ def test_hotpotqa_shows_the_supporting_passages_and_keeps_the_others_as_distract
 def test_hotpotqa_with_a_fact_that_does_not_exist_names_no_evidence(tmp_path):
     _, item = only(read(tmp_path, hotpot(supporting_facts=[["Marigold", 9], ["Ida Brandt", 1]])))
     assert item.evidence == ()
+
+
+def test_hotpotqa_titles_are_read_without_their_marks(tmp_path):
+    context = [["Ida &amp; Sons", sentences(BRANDT)], ["Marigold", sentences(FERRY)]]
+    row = hotpot(context=context, supporting_facts=[["Marigold", 2], ["Ida &amp; Sons", 1]])
+    documents, item = only(read(tmp_path, row))
+    assert [documents[s.doc].title for s in item.shown] == ["Marigold", "Ida & Sons"]
 
 
 def test_hotpotqa_without_a_supporting_passage_has_no_context(tmp_path):
@@ -315,6 +322,13 @@ def test_longbench_retrieval_answers_with_the_heading(tmp_path):
     assert item.gold == ("Paragraph 2",)
     assert item.question.endswith("Answer with its heading.\nA captain who kept bees.")
     assert said(documents, item.evidence) == [f"## Paragraph 2\n\n{BRANDT}"]
+
+
+def test_a_chinese_heading_is_an_answer_though_the_question_says_half_of_it(tmp_path):
+    context = "段落1：港口有两台吊车。它们是在大风暴之后架设的。\n\n段落2：渡船在一九三一年建成，后来漆成绿色。"
+    row = longbench("passage_retrieval_zh", context, "一艘渡船换了颜色。", ["段落2"], "zh")
+    _, item = only(read(tmp_path, row))
+    assert (item.gold, item.language) == (("段落2",), "zh")
 
 
 def test_longbench_single_texts_counts_and_summaries(tmp_path):

@@ -5,67 +5,27 @@ import json
 from collections import Counter
 from dataclasses import replace
 
-import item_library
 import jinja2
 import llm_server
 import pytest
 import scripted_answers
 import synthesis_texts
 from scripted_calls import ScriptedCalls, cut, failed
+from synthesis_texts import ALL, cells, config, scripted, shop
 
 from golongrl.core import chat
 from golongrl.core.documents import DocumentBuilder, Span
 from golongrl.core.errors import ConfigError
-from golongrl.core.tasks import CAPABILITIES
 from golongrl.core.tokens import ApproxTokenizer
-from golongrl.pipeline.dataset.assign import assign
 from golongrl.pipeline.dataset.calls import open_calls
-from golongrl.pipeline.dataset.items import Item, excerpt_of
-from golongrl.pipeline.dataset.settings import BuildConfig
-from golongrl.pipeline.dataset.synthesis import schemas
-from golongrl.pipeline.dataset.synthesis.judge import item_of
-from golongrl.pipeline.dataset.synthesis.plan import Ask, plan, window_budget
+from golongrl.pipeline.dataset.items import excerpt_of
+from golongrl.pipeline.dataset.request import bins
+from golongrl.pipeline.dataset.synthesis import prompting, schemas
+from golongrl.pipeline.dataset.synthesis.plan import REPEATS, plan, window_budget
 from golongrl.pipeline.dataset.synthesis.prompting import PROMPTS, fields, messages
 from golongrl.pipeline.dataset.synthesis.question_types import POSITIONS, TYPES, fitting
 from golongrl.pipeline.dataset.synthesis.read_answer import Malformed, last_object, read_questions
 from golongrl.pipeline.dataset.synthesis.synthesize import MALFORMED, NEAR, NEAR_THERE, synthesize
-
-ALL = tuple(CAPABILITIES)
-
-
-def config(**more):
-    model = {"base_url": "http://127.0.0.1:1/v1", "model": "teacher"}
-    settings = {
-        "sources": ("docs",),
-        "generator": "llm",
-        "models": {"generator": model},
-        "length_bins": (1024, 4096),
-        "synthesis": {"oversample": 1.0},
-    }
-    return BuildConfig.model_validate({**settings, **more})
-
-
-def shop(folder, documents=None, held_out=(), **more):
-    """(library, config, assignment) of some documents."""
-    library, _ = item_library.library(folder, documents or synthesis_texts.documents(), held_out)
-    settings = config(**more)
-    return library, settings, assign(library.entries, settings.wanted)
-
-
-def cells(count, labels=("1k", "4k"), capabilities=ALL, held_out=False):
-    return {(held_out, capability, label): count for capability in capabilities for label in labels}
-
-
-def scripted(call):
-    return scripted_answers.answer(call.messages, call.schema, "teacher", call.seed)
-
-
-def ask_of(excerpt, capability="T1"):
-    block = excerpt.blocks
-    window = Span(block[0].span.start, block[-1].span.end)
-    kind = TYPES[capability][0]
-    return Ask(0, window, (False, capability, "1k"), excerpt.language, kind, "start", "generator", 7, 1)
-
 
 # Plan
 
@@ -132,6 +92,23 @@ def test_windows_of_one_document_do_not_overlap_while_others_are_left(tmp_path):
     assert all(one.end <= other.start for one, other in itertools.pairwise(windows))
 
 
+def test_a_document_that_was_used_up_waits_until_the_others_are(tmp_path):
+    long = DocumentBuilder()
+    for number in range(400):
+        long.paragraph(f"Entry {number} of the register names a farm, its {number + 3} fields and their yearly rent.")
+    short = DocumentBuilder()
+    short.paragraph("A leaflet about the register says that the clerk reads every entry aloud at the harvest fair.")
+    short.paragraph("Farmers who live beyond the river send their sons, since the ferry does not wait for anybody.")
+    shown = [long.build(source="long.md", title="Register"), short.build(source="short.md", title="Leaflet")]
+    library, settings, _ = shop(tmp_path, shown)
+    everything = {"T1": {0: [], 1: []}}
+    asks = plan(library, settings, everything, cells(5, ("1k",), ("T1",)))
+    assert Counter(ask.document for ask in asks) == {0: 4, 1: 1}
+    many = plan(library, settings, everything, cells(100, ("1k",), ("T1",)))
+    # Each once whole or in parts, then again as often as a document may be asked that holds nothing new.
+    assert Counter(ask.document for ask in many)[1] == 1 + REPEATS
+
+
 def test_windows_fit_the_bin_and_the_model(tmp_path):
     builder = DocumentBuilder()
     for number in range(900):
@@ -148,8 +125,6 @@ def test_windows_fit_the_bin_and_the_model(tmp_path):
 
 def test_a_model_too_short_for_any_document_is_an_error():
     short = config(models={"generator": {"base_url": "http://x/v1", "model": "m", "max_model_len": 4096}})
-    from golongrl.pipeline.dataset.request import bins
-
     with pytest.raises(ConfigError, match="raise max_model_len or lower max_tokens"):
         window_budget(bins((8192,))[0], 40, "generator", short.models["generator"])
     model = short.models["generator"].model_copy(update={"max_model_len": 8000, "max_tokens": 1000})
@@ -217,7 +192,7 @@ def test_every_template_belongs_to_a_capability_or_is_included():
     assert names == parts | {f"{name}.{language}.jinja" for name in ALL for language in ("en", "zh")}
 
 
-def test_documents_are_not_escaped_and_templates_do_not_render_with_a_gap(monkeypatch):
+def test_documents_are_not_escaped_and_templates_do_not_render_with_a_gap():
     builder = DocumentBuilder()
     builder.paragraph('Salt & pepper <b>stay</b> as "they" are, and {{ so }} do braces in every prompt.')
     document = builder.build(source="a.md", title="A & B")
@@ -225,8 +200,6 @@ def test_documents_are_not_escaped_and_templates_do_not_render_with_a_gap(monkey
     [message] = messages(excerpt, "T1", TYPES["T1"][0], "end", 1)
     assert document.text in message["content"]
     assert "Title: A & B" in message["content"]
-    from golongrl.pipeline.dataset.synthesis import prompting
-
     with pytest.raises(jinja2.UndefinedError):
         prompting._environment().get_template("closing.en.jinja").render(kind="x")
 
@@ -265,223 +238,6 @@ def test_the_last_object_after_the_thinking_counts():
 def test_malformed_answers_say_what_is_wrong(reply, think, reason):
     with pytest.raises(Malformed, match=reason):
         read_questions(reply, "T1", 1, think)
-
-
-# Judging
-
-EN = synthesis_texts.documents()[0]
-ZH = synthesis_texts.documents()[2]
-QUAY = synthesis_texts.TEXTS[EN.title]["Origins"][0]
-COUNCIL = synthesis_texts.TEXTS[EN.title]["Plans"][1]
-SILVER = synthesis_texts.TEXTS[ZH.title]["缘起"][1]
-
-
-def judged(capability, document=EN, **written):
-    """The item of a question as a model writes it, or the reason against it."""
-    excerpt = excerpt_of(document, Span(0, len(document.text)))
-    entry = item_library.Entry(
-        sha256=document.sha256, source=document.source, title=document.title, language=document.language,
-        licence="CC0-1.0", kind="prose", n_tokens=400, amounts={}, shard="", offset=0, size=1,
-    )  # fmt: skip
-    one = schemas.MODELS[capability].model_validate(written)
-    return item_of(one, ask_of(excerpt, capability), excerpt, entry, "teacher")
-
-
-def span(**changes):
-    fair = {
-        "question": "Who collected broken anchors before the Harbour Museum was founded?",
-        "evidence": [QUAY],
-        "answer": "Fishermen of the northern quay",
-        "aliases": ["fishermen"],
-    }
-    return judged("T1", **{**fair, **changes})
-
-
-def test_a_fair_question_becomes_an_item():
-    item = span()
-    assert isinstance(item, Item)
-    assert item.gold == ("Fishermen of the northern quay", "fishermen")
-    assert item.form == "llm:T1/name"
-    assert item.source == "The Harbour Museum.md (teacher)"
-    assert item.licence == "CC0-1.0"
-    assert item.extra == {}
-    [evidence] = item.evidence
-    assert EN.text[evidence.start : evidence.end] == QUAY
-    assert item.shown[0].start == 0
-    assert item.shown[0].end == len(EN.text)
-    assert Item.from_row(item.as_row()) == item
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"question": "Who?"}, "the question is too short to ask something"),
-        ({"question": "Who did this " + "and then that " * 60 + "?"}, "the question is too long"),
-        ({"question": "港口博物馆建成之前是谁收集了破旧的船锚？"}, "the question is in another language"),
-        ({"question": "In the passage above, who collected broken anchors?"}, "the question points at a text"),
-        ({"question": "According to this document, who collected anchors?"}, "the question points at a text"),
-        ({"question": "Who do I thank for the broken anchors here?"}, "the question points at a text"),
-        (
-            {"question": f"Who is meant by: {' '.join(QUAY.split()[3:])} Say it."},
-            "the question quotes a long stretch",
-        ),
-        ({"question": "Did the Fishermen of the northern quay collect broken anchors?"}, "the question names its"),
-        ({"evidence": []}, "there is no evidence"),
-        ({"evidence": [" "]}, "there is no evidence"),
-        ({"evidence": [QUAY.replace("broken", "rusty")]}, "evidence is not in the document"),
-        ({"evidence": ["crowns for"]}, "evidence stands in the document more than once"),
-        ({"evidence": [f"anchor {number}" for number in range(30)]}, "there are too many passages"),
-        ({"evidence": [COUNCIL]}, "the answer does not stand in the evidence"),
-        ({"answer": QUAY}, "the answer is too long"),
-        ({"answer": "Yes."}, "the answer is yes or no"),
-    ],
-)
-def test_what_is_wrong_with_a_question_is_said(changes, reason):
-    outcome = span(**changes)
-    assert isinstance(outcome, str)
-    assert outcome.startswith(reason)
-
-
-def test_quotations_may_differ_in_white_space_and_words_in_quotes_are_not_the_askers_own():
-    item = span(evidence=[QUAY.replace(" ", "\n")], question='Who collected anchors, in "we and this document"?')
-    assert isinstance(item, Item)
-    assert EN.slice(item.evidence[0].span) == QUAY
-
-
-def test_evidence_must_stand_in_the_window():
-    excerpt = excerpt_of(EN, Span(0, EN.text.index("## Plans")))
-    from golongrl.pipeline.dataset.synthesis.judge import evidence_of
-
-    assert evidence_of([COUNCIL], excerpt) == "evidence is not in the document"
-    assert evidence_of([QUAY], excerpt) == [Span(EN.text.index(QUAY), EN.text.index(QUAY) + len(QUAY))]
-    # Once in the window is enough: what else the document says is not shown.
-    assert isinstance(evidence_of(["ledger"], excerpt_of(EN, Span(0, 60))), str)
-
-
-SEEN = {"evidence": [QUAY, COUNCIL], "question": "Which of these did the Harbour Museum begin with?"}
-NUMBER = {
-    "evidence": [COUNCIL],
-    "question": "How many thousand crowns did the council grant the museum for repairs and roof together?",
-    "operands": ["90", "45"],
-    "expression": "90 + 45",
-    "number": "135",
-    "unit": "",
-}
-ROWS = {
-    "evidence": ["| Quay | 41 | 520 |", "| Loft | 67 | 310 |"],
-    "question": "What are the numbers of the first two rooms of the Harbour Museum?",
-    "columns": ["Room", "Objects"],
-    "rows": [["Quay", "41"], ["Loft", "67"]],
-}
-RANKED = {
-    "evidence": ["| Quay | 41 | 520 |", "| Loft | 67 | 310 |", "| Hold | 29 | 480 |"],
-    "question": "Which rooms of the Harbour Museum hold most objects, from most to fewest?",
-    "ranked": [{"item": n, "value": v} for n, v in (("Loft", "67"), ("Quay", "41"), ("Hold", "29"))],
-}
-LISTED = {"evidence": [QUAY], "question": "Which two plural nouns with six letters or more does it use?"}
-STEPS = {
-    "evidence": [QUAY, COUNCIL, "Children particularly enjoy turning the capstan"],
-    "question": "In which order does the account of the Harbour Museum speak of these?",
-    "steps": ["collected broken anchors", "turning the capstan", "for repairs"],
-}
-SUMMARY = {
-    "evidence": [QUAY],
-    "question": "What is the history of the Harbour Museum, in two or three sentences?",
-    "summary": "Families from the quay set up a house for relics of the sea after decades of gathering. Gifts came "
-    "in, a flood was survived, and public money now pays for a better building, though people nearby want quiet.",
-}
-
-
-@pytest.mark.parametrize(
-    ("capability", "written", "changes", "reason"),
-    [
-        ("T2", {**SEEN, "options": ["anchors", "a pavilion", "bees", "a roof"], "right": "A"}, {}, None),
-        ("T2", {**SEEN, "options": ["a", "b", "c"], "right": "A"}, {}, "there are not four options"),
-        ("T2", {**SEEN, "options": ["a", "b", "A.", "c"], "right": "A"}, {}, "two options read the same"),
-        (
-            "T2",
-            {**SEEN, "options": ["anchors that had been gathered for decades by fishermen", "bees", "no", "art"]},
-            {"right": "A"},
-            "the right option is much longer",
-        ),
-        ("T3", {**LISTED, "items": ["Fishermen", "anchors"]}, {}, None),
-        ("T3", {**LISTED, "items": ["anchors"]}, {}, "the answer has too few items"),
-        ("T3", {**LISTED, "items": ["anchors", "Anchors"]}, {}, "two items read the same"),
-        ("T3", {**LISTED, "items": ["anchors", "submarines"]}, {}, "an item of the answer does not stand in the doc"),
-        ("T3", {**LISTED, "items": ["anchors", "portraits"]}, {}, "an item of the answer does not stand in the evi"),
-        ("T3", {**LISTED, "items": ["anchors"] * 21}, {}, "the answer has too many items"),
-        ("T4", NUMBER, {}, None),
-        ("T4", NUMBER, {"number": "many"}, "the answer is not a number"),
-        ("T4", NUMBER, {"number": "136"}, "the number is not the value"),
-        ("T4", NUMBER, {"number": "0.7", "expression": "90 / (90 + 45)"}, None),
-        ("T4", NUMBER, {"number": "0.66", "expression": "90 / (90 + 45)"}, "the number is not the value"),
-        ("T4", NUMBER, {"operands": ["90", "44"]}, "an operand does not stand in the evidence"),
-        ("T4", NUMBER, {"operands": ["90"]}, "the operands are not two numbers"),
-        ("T4", NUMBER, {"expression": "ninety plus"}, "the expression cannot be worked out"),
-        ("T4", NUMBER, {"question": "Did the council grant 135 thousand crowns?"}, "the question names its answer"),
-        ("T5", ROWS, {}, None),
-        ("T5", ROWS, {"columns": ["Room"], "rows": [["Quay"], ["Loft"]]}, "the answer has no two columns"),
-        ("T5", ROWS, {"rows": [["Quay", "41"]]}, "the answer has too few items"),
-        ("T5", ROWS, {"rows": [["Quay", "41"], ["Loft"]]}, "a row has more or fewer cells"),
-        ("T5", ROWS, {"rows": [["Quay", "41"], ["Loft", "68"]]}, "a cell does not stand in the document"),
-        ("T5", ROWS, {"rows": [["Quay", "41"], ["Hold", "29"]]}, "a cell does not stand in the evidence"),
-        ("T5", ROWS, {"rows": [["Quay", "41"], ["Quay", "41"]]}, "two items read the same"),
-        ("T6", {**LISTED, "matches": ["anchors", "12 families"]}, {}, None),
-        ("T6", {**LISTED, "matches": ["anchors", "plural nouns"]}, {}, "an item of the answer does not stand"),
-        ("T7", RANKED, {}, None),
-        ("T7", RANKED, {"ranked": RANKED["ranked"][:2]}, "the answer has too few items"),
-        ("T7", RANKED, {"ranked": [*RANKED["ranked"][1:], RANKED["ranked"][0]]}, "the ranking does not follow"),
-        (
-            "T7",
-            RANKED,
-            {"ranked": [*RANKED["ranked"][:2], {"item": "Hold", "value": "41.0"}]},
-            "two items of the ranking have the same figure",
-        ),
-        ("T7", RANKED, {"ranked": [*RANKED["ranked"][:2], {"item": "Hold", "value": "few"}]}, "a figure of the rank"),
-        ("T8", STEPS, {}, None),
-        ("T8", STEPS, {"steps": STEPS["steps"][:2]}, "the answer has too few items"),
-        ("T8", STEPS, {"question": "Does turning the capstan come first?"}, "the question names its answer"),
-        ("T9", SUMMARY, {}, None),
-        ("T9", SUMMARY, {"summary": "Things happened."}, "the summary is too short or too long"),
-        ("T9", SUMMARY, {"summary": f"{QUAY} {COUNCIL}"}, "the summary copies the document"),
-        ("T9", SUMMARY, {"summary": "and so on " * 80}, "the summary is hardly shorter"),
-    ],
-)
-def test_each_capability_has_checks_of_its_own(capability, written, changes, reason):
-    outcome = judged(capability, **{**written, **changes})
-    if reason is None:
-        assert isinstance(outcome, Item), outcome
-    else:
-        assert str(outcome).startswith(reason)
-
-
-def test_what_the_form_of_an_answer_needs_is_said_in_the_question():
-    number = judged("T4", **{**NUMBER, "unit": "marks"})
-    assert number.question.endswith("together? Give the number in this unit: marks.")
-    assert number.gold == ("135",)
-    assert judged("T4", **{**NUMBER, "unit": "crowns"}).question == NUMBER["question"]
-    rows = judged("T5", **ROWS)
-    assert rows.question.endswith("Give these columns in this order: Room, Objects.")
-    assert json.loads(rows.gold[0]) == {"data": [["Quay", "41"], ["Loft", "67"]]}
-    steps = judged("T8", **STEPS)
-    head, *listed = steps.question.split("\n- ")
-    assert head == STEPS["question"]
-    assert sorted(listed) == sorted(STEPS["steps"])
-    assert steps.gold == tuple(STEPS["steps"])
-
-
-def test_chinese_questions_are_judged_alike():
-    asked = {"evidence": [SILVER], "question": "筹建青溪灯塔时，白银的两数与石料的车数之和是多少？", "unit": "",
-             "operands": ["320", "45"], "expression": "320+45", "number": "365"}  # fmt: skip
-    assert isinstance(judged("T4", ZH, **asked), Item)
-    pointing = judged("T4", ZH, **{**asked, "question": "根据上文，白银与石料的数目之和是多少？"})
-    assert isinstance(pointing, str)
-    assert pointing.startswith("the question points")
-    answer = {"evidence": [SILVER], "question": "青溪灯塔的石料由谁拨出？", "answer": "县衙", "aliases": []}
-    assert isinstance(judged("T1", ZH, **answer), Item)
-    long = judged("T1", ZH, **{**answer, "answer": SILVER})
-    assert isinstance(long, str)
-    assert long.startswith("the answer is too long")
 
 
 # The whole phase
@@ -532,6 +288,24 @@ def test_a_malformed_answer_is_asked_once_more_with_what_is_wrong_and_then_rejec
     assert result.facts["rejected"] == {MALFORMED: 6 - mended, "the question is too short to ask something": mended}
 
 
+def test_questions_that_a_second_call_put_right_stand_in_the_order_of_the_plan(tmp_path, monkeypatch):
+    monkeypatch.setattr(scripted_answers, "FAULT_PERIOD", 10**12)
+    library, settings, assignment = shop(tmp_path)
+    plain = synthesize(library, settings, assignment, cells(4, ("4k",)), ScriptedCalls(scripted))
+    first = {}
+
+    def script(call):
+        asked = call.messages[0]["content"]
+        if len(call.messages) > 1:
+            return scripted_answers.answer(call.messages[:1], call.schema, "teacher", first[asked])
+        first[asked] = call.seed
+        return "no JSON" if call.seed % 2 else scripted(call)
+
+    mended = synthesize(library, settings, assignment, cells(4, ("4k",)), ScriptedCalls(script))
+    assert mended.facts["repaired"] > 5
+    assert mended.items == plain.items
+
+
 def test_calls_without_an_answer_are_rejected_with_their_reason(tmp_path):
     library, settings, assignment = shop(tmp_path)
     kinds = iter(["overlong", "refused"])
@@ -550,10 +324,19 @@ def test_calls_without_an_answer_are_rejected_with_their_reason(tmp_path):
     assert result.facts["malformed"] == 0
 
 
+def test_a_repair_that_gets_no_answer_repairs_nothing(tmp_path):
+    library, settings, assignment = shop(tmp_path)
+    calls = ScriptedCalls(lambda call: "no JSON" if len(call.messages) == 1 else failed("overlong"))
+    result = synthesize(library, settings, assignment, cells(3, ("4k",), ("T1",)), calls)
+    assert (result.facts["malformed"], result.facts["repaired"]) == (3, 0)
+    assert result.facts["rejected"] == {"the prompt is longer than the model": 3}
+
+
 def test_near_copies_are_refused_within_a_document_and_over_all(tmp_path):
     documents = synthesis_texts.documents()[:2]
     library, settings, assignment = shop(tmp_path, documents)
-    sure = {documents[0].title: (QUAY, "Fishermen"), documents[1].title: ("Beginners usually purchase", "Beginners")}
+    quotes = ("Fishermen of the northern quay", "Fishermen"), ("Beginners usually purchase", "Beginners")
+    sure = {document.title: pair for document, pair in zip(documents, quotes, strict=True)}
 
     def script(call):
         quote, name = next(pair for title, pair in sure.items() if f"Title: {title}\n" in call.messages[0]["content"])
@@ -592,51 +375,3 @@ def test_a_faulty_server_changes_nothing_and_nothing_is_asked_twice(tmp_path):
     assert first.items == second.items == plain.items
     assert first.rejects == plain.rejects
     assert first.facts == second.facts == plain.facts
-
-
-# The scripted model
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("capability", ALL)
-def test_the_scripted_model_answers_its_own_questions_from_the_documents_alone(tmp_path, capability, language):
-    from golongrl.pipeline.dataset.construct.form import lettered
-    from golongrl.pipeline.dataset.context import INSTRUCTIONS
-    from golongrl.rewards import score_response
-
-    library, settings, assignment = shop(tmp_path)
-    result = synthesize(library, settings, assignment, cells(24, ("4k",), (capability,)), ScriptedCalls(scripted))
-    metric = CAPABILITIES[capability].metric
-    values = []
-    for item in result.items:
-        if item.language != language:
-            continue
-        text = next(one.text for one in synthesis_texts.documents() if one.sha256 == item.shown[0].doc)
-        question = f"{item.question}\n{lettered(item.options)}" if item.options else item.question
-        label = "问题：" if language == "zh" else "Question: "
-        tail = f"{label}{question}\n\n{INSTRUCTIONS[metric][language]}"
-        single = metric in ("em", "choice", "math", "iou")
-        record = {
-            "data_source": CAPABILITIES[capability].data_source,
-            "prompt": [{"role": "user", "content": "-"}],
-            "reward_model": {
-                "ground_truth": {
-                    "golden_label": item.gold[0] if single else "",
-                    "doc_ids": list(item.gold[1:] if single else item.gold),
-                }
-            },
-            "extra_info": {"metric": metric, "language": language, "question": item.question},
-        }
-        reply = scripted_answers.answer([{"role": "user", "content": f"Read.\n\n{text}\n\n{tail}"}], None, "m", 1)
-        values.append(score_response(record, reply).value)
-        blind = scripted_answers.answer([{"role": "user", "content": f"Answer.\n\n{tail}"}], None, "m", 1)
-        if " plus " not in question and "加" not in question:
-            assert blind.endswith(scripted_answers.UNKNOWN)
-        weak = [
-            scripted_answers.answer([{"role": "user", "content": f"Read.\n\n{text}\n\n{tail}"}], None, "weak-50", n)
-            for n in range(40)
-        ]
-        assert 5 < sum(one.endswith(scripted_answers.UNKNOWN) for one in weak) < 35 or values[-1] != 1
-    # Some golds are wrong on purpose.
-    assert values
-    assert sum(value == 1 for value in values) >= 0.5 * len(values)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,10 @@ from golongrl.core import chat
 
 LOOKAHEAD = 16
 """Calls prepared per model beyond those in flight; what bounds the memory of prompts."""
+BATCH = LOOKAHEAD // 2
+BATCH_SECONDS = 0.02
+"""Calls are prepared by the batch, handed on after this time at the latest: a change of threads costs as much as a
+short call."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class _Lane:
     gate: chat.TokenGate
     health: chat.Health
     client: Any
-    queue: asyncio.Queue[Job | None] = field(default_factory=lambda: asyncio.Queue(LOOKAHEAD))
+    queue: asyncio.Queue[Job | None] = field(default_factory=lambda: asyncio.Queue(LOOKAHEAD - BATCH))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -109,10 +114,11 @@ class Sender:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 # Prompts are built and counted in a thread, so that answers are read meanwhile.
-                while (job := await asyncio.to_thread(self._next, jobs)) is not None:
-                    if job.model not in self._lanes:
-                        await self._open(job.model, stack)
-                    await self._lanes[job.model].queue.put(job)
+                while batch := await asyncio.to_thread(self._next, jobs):
+                    for job in batch:
+                        if job.model not in self._lanes:
+                            await self._open(job.model, stack)
+                        await self._lanes[job.model].queue.put(job)
                 for lane in self._lanes.values():
                     await lane.queue.put(None)
                 await asyncio.gather(*self._workers)
@@ -126,13 +132,17 @@ class Sender:
         if self._gone is not None:
             raise self._gone
 
-    def _next(self, jobs: Iterator[Job | None]) -> Job | None:
+    def _next(self, jobs: Iterator[Job | None]) -> list[Job]:
+        batch: list[Job] = []
+        started = time.monotonic()
         for job in jobs:
             if self._stopped:
-                return None
+                return []
             if job is not None:
-                return job
-        return None
+                batch.append(job)
+            if batch and (len(batch) == BATCH or time.monotonic() - started > BATCH_SECONDS):
+                break
+        return batch
 
     async def _open(self, model: str, stack: contextlib.AsyncExitStack) -> None:
         endpoint = self._endpoint_of(model)

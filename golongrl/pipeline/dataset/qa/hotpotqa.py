@@ -8,6 +8,7 @@ distractors, the supporting sentences are the evidence. Comparisons whose questi
 are refused: they are guessed half of the time.
 """
 
+import html
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -62,7 +63,8 @@ def _pairs(value: Any, *columns: str) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
         column = next(name for name in columns if name in value)
         value = zip(value["title"], value[column], strict=True)
-    return [(str(title), held) for title, held in value]
+    # The sets write marks such as &amp; in titles alone.
+    return [(html.unescape(str(title)), held) for title, held in value]
 
 
 HOTPOTQA = Adapter("hotpotqa", _hotpot, lambda row, context: _read(row, context, "hotpotqa"), "CC-BY-SA-4.0")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from golongrl.core.text import lines, normalise
+from golongrl.core.text import is_chinese, lines, normalise
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import distinct, shuffled
 from golongrl.pipeline.dataset.excerpt import Excerpt
@@ -224,6 +224,8 @@ def _steps(one: Steps, proof: Proof, rng: random.Random) -> Outcome:
 
 def _summary(one: Summary, proof: Proof, rng: random.Random) -> Outcome:
     language, text = proof.excerpt.language, one.summary.strip()
+    if is_chinese(text) != proof.chinese:
+        return "the summary is in another language than its document"
     low, high = SUMMARY[language]
     size = prose.length(text, language)
     if not low <= size <= high:

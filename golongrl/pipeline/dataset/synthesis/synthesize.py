@@ -84,10 +84,8 @@ def synthesize(
     broken = list(reading.malformed)
     reading.malformed = []
     calls.run((desk.repair(*one) for one in broken), progress, "synthesis: repairs")
-    for one in broken:
-        desk.read(one[0], desk.repair(*one), reading)
-    lost = [ask for ask, *_ in reading.malformed]
-    reading.rejects += [desk.reject(ask, MALFORMED) for ask in lost]
+    repaired = sum(desk.read(one[0], desk.repair(*one), reading) for one in broken)
+    reading.rejects += [desk.reject(ask, MALFORMED) for ask, *_ in reading.malformed]
     # What a second call put right stands where its first one does.
     place = {id(ask): number for number, ask in enumerate(asks)}
     reading.found.sort(key=lambda pair: place[id(pair[0])])
@@ -95,7 +93,7 @@ def synthesize(
     return Synthesis(
         items=[item for _, item in kept],
         rejects=reading.rejects,
-        facts=_facts(desk, asks, len(broken), len(broken) - len(lost), kept, reading.rejects),
+        facts=_facts(desk, asks, len(broken), repaired, kept, reading.rejects),
     )
 
 
@@ -129,18 +127,19 @@ class _Desk:
         seed = chat.derive_seed(ask.seed, "synthesis repair", 1)
         return Call(first.model, again, seed, schema=first.schema, prefix=first.prefix)
 
-    def read(self, ask: Ask, call: Call, reading: _Reading) -> None:
-        """Enter the questions of one answer, or that there are none."""
+    def read(self, ask: Ask, call: Call, reading: _Reading) -> bool:
+        """Enter the questions of one answer, or why there are none; True when it is what the schema asks for."""
         answer = self.calls.result(call)
         if answer.error is not None:
             reading.rejects.append(self.reject(ask, NO_ANSWER.get(answer.error.kind, answer.error.kind)))
-            return
+            return False
         try:
             written = read_questions(answer, ask.cell[1], ask.count, self.calls.think(ask.model))
         except Malformed as error:
             reading.malformed.append((ask, str(error), answer.text[:MOST_QUOTED]))
-            return
+            return False
         self._judge(ask, written, reading)
+        return True
 
     def _judge(self, ask: Ask, written: Sequence[Written], reading: _Reading) -> None:
         excerpt, entry = self.excerpt(ask), self.library.entries[ask.document]
