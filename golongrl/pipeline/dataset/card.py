@@ -258,10 +258,13 @@ def _how_it_came_about(facts: BuildFacts) -> Iterator[str]:
     yield _some(tables.refusals(facts), "Nothing was refused or filtered out.")
     yield "### Assign: which documents can serve a capability"
     yield tables.markdown(tables.eligible(facts))
-    yield "### Construct: what became of the attempts"
-    yield "A passed-over attempt found no unambiguous question; a rejected one made a question that failed a check."
-    yield tables.markdown(tables.attempts(facts))
-    yield _some(tables.reasons(facts, REASONS), "No attempt failed.")
+    if any(one["attempts"] for one in facts["construct"].values()):
+        yield "### Construct: what became of the attempts"
+        yield (
+            "A passed-over attempt found no unambiguous question; a rejected one made a question that failed a check."
+        )
+        yield tables.markdown(tables.attempts(facts))
+        yield _some(tables.reasons(facts, REASONS), "No attempt failed.")
     for phase in phases.phases(facts):
         yield f"## {phase.title}"
         yield phase.text
@@ -297,8 +300,8 @@ def _how_to_use_it(facts: BuildFacts) -> Iterator[str]:
     yield "## Splits"
     yield (
         "Documents are split before anything is asked: no training record is about, or shows, a document held out "
-        "for validation, and near copies of a document were dropped before. Validation prompts may be filled up with "
-        "documents of the training side."
+        "for validation, and near copies of a document were dropped before; contexts of question sets that are near "
+        "copies stand on one side. Validation prompts may be filled up with documents of the training side."
     )
     yield "## Verify and train"
     model = " --model FOLDER" if facts["source"]["tokenizer"] == APPROX else ""

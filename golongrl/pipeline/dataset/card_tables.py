@@ -137,6 +137,10 @@ def forms(facts: BuildFacts) -> TableOf:
             wordings = ", ".join(f"{count} {language}" for language, count in found[form]["wordings"].items())
             metric, records = found[form]["metric"], found[form]["records"]
             rows.append([form, asked["capability"], metric, asked["asks"], wordings, records])
+    for form, one in sorted(found.items(), key=lambda entry: (entry[1]["capability"], entry[0])):
+        if form not in facts["asked"]:
+            origin = "A question of an existing set" if form.startswith("qa:") else "A question that a model wrote"
+            rows.append([form, one["capability"], one["metric"], origin, "-", one["records"]])
     return ["form", "capability", "metric", "what is asked", "wordings", "records"], rows
 
 

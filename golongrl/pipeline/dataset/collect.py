@@ -35,6 +35,9 @@ class _NoBar:
     def advance(self, count: int = 1) -> None:
         """Nothing to show."""
 
+    def note(self, text: str) -> None:
+        """Nothing to show."""
+
 
 def silent(label: str, total: int | None) -> AbstractContextManager[Any]:
     """Progress that nobody watches."""

@@ -84,12 +84,12 @@ def leaks(item: Item, other: Excerpt) -> bool:
     return False
 
 
-def stands(gold: str, text: str) -> bool:
-    """Whether a normalised answer stands in a normalised text, not as a part of a longer word or number."""
-    if not gold.isascii():
-        return gold in text
-    before, after = (r"(?<![\w.])" if gold[0].isalnum() else ""), (r"(?![\w])(?!\.\d)" if gold[-1].isalnum() else "")
-    return gold in text and re.search(before + re.escape(gold) + after, text) is not None
+def stands(text: str, where: str) -> bool:
+    """Whether a normalised text stands in another, not as a part of a longer word or number. Han characters beside a
+    number or a Latin word do not make it longer."""
+    before = r"(?<![^\W\u3400-\u9fff])(?<!\d[.,])" if text[:1].isascii() and text[:1].isalnum() else ""
+    after = r"(?![^\W\u3400-\u9fff])(?![.,]\d)" if text[-1:].isascii() and text[-1:].isalnum() else ""
+    return text in where and re.search(before + re.escape(text) + after, where) is not None
 
 
 def _length(text: str, language: str) -> int:

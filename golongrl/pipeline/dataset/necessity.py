@@ -53,6 +53,19 @@ class Layout:
         return self.before + "\n\n".join(documents) + self.after
 
 
+_OF_DOCUMENTS = {
+    ", copied exactly from the document": "",
+    ", a word or phrase as it stands in the documents": ", a word or phrase",
+    ", each as it stands in the documents": "",
+    ", cells as they stand in the documents": "",
+    "，并与原文完全一致": "",
+    "，即文档原文中的一个词或短语": "，即一个词或短语",
+    "，每项与文档原文一致": "",
+    "，单元格与原文一致": "",
+}
+"""Parts of answer formats that only make sense beside documents, and what stands there without them."""
+
+
 def closed_book(record: Record) -> Messages | Untestable:
     """The prompt with the question, its options and the answer instruction, and no document."""
     opening = _CLOSED[record.language]
@@ -70,6 +83,8 @@ def closed_book(record: Record) -> Messages | Untestable:
             question = "\n".join([question, *options])
         parts = [opening, question, INSTRUCTIONS[record.metric][record.language]]
     text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
+    for wording, plain in _OF_DOCUMENTS.items():
+        text = text.replace(wording, plain)
     # Earlier turns may hold what is asked about.
     system = tuple(message for message in _messages(record, text) if message["role"] == "system")
     return (*system, {"role": "user", "content": text})

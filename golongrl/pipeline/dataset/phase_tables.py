@@ -23,6 +23,10 @@ _SYNTHESIS = {
 }
 
 
+REASONS = 10
+"""Reasons of a stage that the funnel names; rejects.jsonl has all."""
+
+
 def funnel(funnel: Mapping[str, Sequence[Any]]) -> Phase:
     """Every track, stage by stage."""
     tables, bars = [], []
@@ -31,7 +35,11 @@ def funnel(funnel: Mapping[str, Sequence[Any]]) -> Phase:
         bars.append((title, {f"{step['stage']}: {step['unit']}": step["left"] for step in steps}))
         rows: list[list[Any]] = []
         for step in steps:
-            rows += [[step["stage"], f"removed: {why}", count] for why, count in by_count(step["removed"])]
+            why = by_count(step["removed"])
+            rows += [[step["stage"], f"removed: {reason}", count] for reason, count in why[:REASONS]]
+            if len(why) > REASONS:
+                others = sum(count for _, count in why[REASONS:])
+                rows.append([step["stage"], f"removed: {len(why) - REASONS} other reasons", others])
             rows.append([step["stage"], f"{step['unit']} left", step["left"]])
         tables.append((title, (["stage", "what", "count"], rows)))
     text = "What each stage removed, with its reason, and what it left."

@@ -156,7 +156,7 @@ def _extended(
     removed: Counter[str] = Counter()
     for reasons in extended.reasons.values():
         removed += reasons
-    removed["not needed so far: the quotas are full"] += len(extended.unused)
+    removed["waiting: the quotas are full"] += len(extended.unused)
     shop.funnel.step(track, "extend", "records", removed, len(drafts))
     for (source, form, label, reason), count in sorted(extended.rejects.items()):
         shop.funnel.reject("extend", source, reason, track=track, step=form, length_bin=label, count=count)

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from golongrl.core.text import is_chinese, lines, normalise
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import distinct, shuffled
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.item_checks import PLAIN
+from golongrl.pipeline.dataset.item_checks import PLAIN, stands
 from golongrl.pipeline.dataset.qa.arithmetic import decimals, evaluate, plain_number
 from golongrl.pipeline.dataset.qa.checks import is_short
 from golongrl.pipeline.dataset.synthesis.schemas import (
@@ -70,14 +69,6 @@ class Proof:
     def holds(self, text: str) -> bool:
         """The same of the window."""
         return bool(normalise(text)) and stands(normalise(text), self.excerpt.flat)
-
-
-def stands(text: str, where: str) -> bool:
-    """Whether a normalised text stands in another, not as a part of a longer word or number. Han characters beside a
-    number or a Latin word do not make it longer."""
-    before = r"(?<![^\W\u3400-\u9fff])(?<!\d[.,])" if text[:1].isascii() and text[:1].isalnum() else ""
-    after = r"(?![^\W\u3400-\u9fff])(?![.,]\d)" if text[-1:].isascii() and text[-1:].isalnum() else ""
-    return text in where and re.search(before + re.escape(text) + after, where) is not None
 
 
 Outcome = Gold | str
