@@ -120,7 +120,8 @@ def build_dataset(
         return
     result = build(settings, folder, fresh=not resume, progress=console.Progress, load_benchmark=benchmark_rows)
     if json_:
-        console.print_json({"out": str(result.out), "notes": result.notes, **result.facts})
+        notes = list(dict.fromkeys([*result.facts.get("notes", []), *result.notes]))
+        console.print_json({**result.facts, "out": str(result.out), "notes": notes})
     _render(result)
 
 
@@ -130,9 +131,14 @@ def _render_estimate(expected: dict[str, Any]) -> None:
     console.table(
         f"{expected['documents']} documents of {expected['files']} files, {expected['tokens']:,} tokens"
         + ("" if expected["whole"] else f" (estimated from {expected['sampled_mb']:.1f} MB)"),
-        ["capability", "documents", "records wanted", "records expected"],
-        [[row["capability"], row["documents"], row["wanted"], row["expected"]] for row in expected["capabilities"]],
+        ["capability", "documents", "questions of sets", "records wanted", "records expected"],
+        [
+            [row["capability"], row["documents"], row["questions"], row["wanted"], row["expected"]]
+            for row in expected["capabilities"]
+        ],
     )
+    if expected["calls"]:
+        console.table("Calls, at most", ["phase", "calls"], [list(c) for c in expected["calls"].items()])
     console.table(
         f"Time with {expected['workers']} worker(s)",
         ["stage", "tokens", "seconds"],

@@ -36,7 +36,7 @@ PEOPLE = ("Brandt", "Aguilar", "Okafor", "Petrov", "Lindqvist", "Moreau", "Tanak
 COLOURS = ("green", "crimson", "yellow", "violet", "orange", "silver", "brown", "turquoise", "white", "black")
 WORDS = ("harbour", "willow", "lantern", "pebble", "orchard", "meadow")
 WORDS += ("saddle", "copper", "ribbon", "kettle", "gravel", "thistle")
-WAITING = "not needed so far: the quotas are full"
+WAITING = "waiting: the quotas are full"
 OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "documents.jsonl")
 
 

@@ -13,7 +13,7 @@ from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Task, finish
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.near_duplicates import question_signature
-from golongrl.pipeline.dataset.refine import Kept, loses_in_another_dress, depth, fault, in_prompt, question_key
+from golongrl.pipeline.dataset.refine import Kept, depth, fault, in_prompt, loses_in_another_dress, question_key
 from golongrl.pipeline.dataset.request import Made, Request, bins
 from golongrl.rewards.variants import VARIANTS
 

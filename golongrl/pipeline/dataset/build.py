@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from golongrl import __version__
 from golongrl.core import tokens
 from golongrl.core.cache import cache_folder
-from golongrl.core.errors import CheckFailedError
+from golongrl.core.errors import CheckFailedError, UsageError
 from golongrl.core.records import Record, write_parquet
 from golongrl.core.runs import Run, only_writer, open_run
 from golongrl.core.store import content_key, write_json
@@ -25,6 +26,7 @@ from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
 from golongrl.pipeline.dataset.decontamination import Index, open_index
 from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
+from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.facts import BuildFacts
 from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer_digest
 from golongrl.pipeline.dataset.produce import Produced, ordered
@@ -92,6 +94,9 @@ def build(
         load_tokenizer(config.tokenizer)
     sources = Found(*find_files(config.sources, config.max_document_mb, out))
     qa = Found(*find_files(config.qa, config.max_document_mb, out)) if config.qa else Found()
+    for flag, given in (("--base", config.base), ("--diagnose", config.diagnose)):
+        if given and Path(given).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{flag} {given} lies in --out {out}; give the new version a folder of its own")
     base = open_base(Path(config.base)) if config.base else None
     index = _open_index(config, load_benchmark)
     diagnosis = _diagnose(config)
@@ -110,6 +115,8 @@ def build(
     )
     if run.finished and run.path("build.json").exists() and run.path("train.parquet").exists():
         facts = json.loads(run.path("build.json").read_text(encoding="utf-8"))
+        # A build that was killed right after its last file left them.
+        shutil.rmtree(run.path(WORK), ignore_errors=True)
         discard_unpacked(out)
         return BuildReport(out, facts, resumed=True, already_finished=True)
     if diagnosis is not None:
@@ -210,19 +217,25 @@ def _build(bench: _Bench, sources: Found, qa: Found) -> tuple[BuildFacts, list[s
     )
     if not corpus.entries:
         write_rejects(run.path("rejects.jsonl"), corpus.collection, Produced(), funnel.rejects)
+        if corpus.collection.entries:
+            raise NothingBuiltError(
+                "every document stands in a benchmark (rejects.jsonl names which); pass other sources, or raise "
+                "decontaminate.document_share"
+            )
         raise NothingBuiltError(nothing_usable(corpus.collection))
     folder_of_base = bench.base.folder if bench.base else None
     write_rows(run.path("assigned.jsonl"), assignments(corpus.entries, list(config.wanted), folder_of_base))
-    shop = Shop(work, config, corpus, bench.calls, bench.contamination, funnel, bench.run_all, bench.progress)
+    stay = merge(bench.base, (), config.wanted, keep).facts["kept"] if bench.base and keep else {}
+    shop = Shop(work, config, corpus, bench.calls, bench.contamination, funnel, bench.run_all, bench.progress, stay)
     made = make_records(shop)
-    train, val, plan = _choose(bench, made.drafts, keep)
+    train, val, plan = _choose(bench, made.drafts, keep, corpus.entries, funnel)
     write_rejects(run.path("rejects.jsonl"), corpus.collection, made.produced, funnel.rejects)
     if made.quarantined:
-        write_rows(run.path("quarantine.jsonl"), made.quarantined)
+        write_rows(run.path("quarantine.jsonl"), (row for rows in made.quarantined for row in rows()))
     if plan is not None:
         write_changelog(run.path("changelog.jsonl"), plan)
     if not train.total:
-        raise NothingBuiltError(no_record(corpus.collection, made.produced))
+        raise NothingBuiltError(no_record(corpus.collection, made.produced, funnel.rejects))
     survey = Survey([bin.label for bin in bins(config.length_bins)], list(config.wanted))
     shortcuts = ShortcutSurvey(list(config.wanted))
     shown: set[str] = set()
@@ -252,7 +265,9 @@ class _Side:
     """Given the number of the first."""
 
 
-def _choose(bench: _Bench, drafts: Sequence[Draft], keep: Keep | None) -> tuple[_Side, _Side, Plan | None]:
+def _choose(
+    bench: _Bench, drafts: Sequence[Draft], keep: Keep | None, entries: Sequence[Entry], funnel: Funnel
+) -> tuple[_Side, _Side, Plan | None]:
     """Training and validation records in a random order that the seed fixes, and what became of the base's."""
     seed = bench.config.seed
     sides_of = {
@@ -265,6 +280,8 @@ def _choose(bench: _Bench, drafts: Sequence[Draft], keep: Keep | None) -> tuple[
         records = read_drafts(bench.work, [draft for _, draft in new])
         offered = ((split, record) for (split, _), record in zip(new, records, strict=True))
         plan = merge(bench.base, offered, bench.config.wanted, keep)
+        reasons = [plan.refused.get(number) for number in range(len(new))]
+        funnel.sift([draft for _, draft in new], reasons, "versions", entries)
         sides_of = {split: [new[number][1] for number in plan.added[split]] for split in FILES}
 
     def side(split: Split) -> _Side:
@@ -285,10 +302,18 @@ def _keep_of_base(bench: _Bench) -> Keep:
     """Why records of the base must go: settings that have changed, benchmarks, documents of benchmarks."""
     config, base, contamination = bench.config, bench.base, bench.contamination
     assert base is not None
+    labels, counted = {bin.label for bin in bins(config.length_bins)}, tokens.label(config.tokenizer)
+
+    def measured(record: Record) -> str | None:
+        if record.extra_info["tokenizer"] != counted:
+            return "its length was counted with another tokenizer"
+        return None if record.extra_info["length_bin"] in labels else "its length bin is no longer wanted"
+
     if contamination is None:
-        return keep_unless(list(config.wanted), config.licences)
+        return keep_unless(list(config.wanted), config.licences, also=[measured])
     hits, withdrawn = contamination.base(base)
-    return keep_unless(list(config.wanted), config.licences, withdrawn, [lambda record: hits.get(record_key(record))])
+    overlaps: Keep = lambda record: hits.get(record_key(record))  # noqa: E731
+    return keep_unless(list(config.wanted), config.licences, withdrawn, [measured, overlaps])
 
 
 def _facts(
@@ -302,6 +327,11 @@ def _facts(
 ) -> BuildFacts:
     config = bench.config
     documents = corpus.entries[: corpus.own]
+    records = survey.facts()
+    have: Counter[str] = Counter()
+    for cell in records["cells"]:
+        have[cell["capability"]] += cell["records"]
+    missing = {name: count - have[name] for name, count in config.wanted.items() if have[name] < count}
     facts: BuildFacts = {
         "source": {
             "command": card.command(config, bench.run.folder),
@@ -317,9 +347,9 @@ def _facts(
         "assign": {name: assigned(name, documents, corpus.assignment) for name in config.wanted},
         "construct": {capability: constructed(capability, made.produced) for capability in config.wanted},
         "asked": {f.name: {"capability": f.capability, "asks": asks(f.construct)} for f in TASK_FORMS.values()},
-        "records": survey.facts(),
+        "records": records,
         "closed_book": closed_book.closed_book(survey.questions),
-        "notes": [*made.notes, *(f"{c}: {n} records fewer than wanted" for c, n in made.missing.items())],
+        "notes": [*made.notes, *(f"{c}: {n} records fewer than wanted" for c, n in missing.items())],
         "version_of_data": plan.facts["version"] if plan else 1,
         "shortcuts": shortcuts.facts(),
     }
@@ -338,7 +368,10 @@ def _facts(
         shared = len(corpus.collection.entries) - corpus.own
         facts["collect"]["filtered"]["evaluation data"] = {SHARED: shared} if shared else {}
     if bench.calls.usage:
-        facts["calls"] = {name: asdict(spent) for name, spent in sorted(bench.calls.usage.items())}
+        # Sums of floats depend on the order in which answers came.
+        facts["calls"] = {
+            name: {**asdict(spent), "cost": round(spent.cost, 6)} for name, spent in sorted(bench.calls.usage.items())
+        }
     if plan is not None:
         facts["versions"] = plan.facts
     if bench.diagnosis is not None:

@@ -15,6 +15,7 @@ from golongrl.core.tokens import APPROX, format_length
 from golongrl.pipeline.dataset import card_tables as tables
 from golongrl.pipeline.dataset import phases
 from golongrl.pipeline.dataset.facts import BuildFacts
+from golongrl.pipeline.dataset.llm_settings import DECISIVE
 from golongrl.pipeline.dataset.phase import shown
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 
@@ -117,10 +118,16 @@ def command(config: BuildConfig, out: Path) -> str:
     return shlex.join(words)
 
 
+STATED = ("base_url", "input_price", "output_price")
+"""Settings of a model that decide none of its answers, and belong to the command all the same."""
+
+
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Settings that are not the default, tables of them as dotted keys; without paths and addresses."""
     for name, value in settings.items():
         key = f"{prefix}{name}"
+        if prefix.startswith("models.") and prefix.count(".") == 2 and name not in (*DECISIVE, *STATED):
+            continue
         if isinstance(value, dict) and key != "mix":
             yield from _flat(value, f"{key}.")
         elif name == "base_url":

@@ -92,12 +92,11 @@ def _held(documents: Sequence[Entry], assignment: Assignment, config: BuildConfi
     """Numbers of the documents kept for validation; what an earlier version has settled stays settled."""
     if sides is None:
         return split(documents, assignment, config.val_share, config.seed)
-    held = [number for number, entry in enumerate(documents) if entry.sha256 in sides.held]
-    if held:
-        return held
-    free = {number for number, entry in enumerate(documents) if entry.sha256 not in sides.trained}
+    held = {number for number, entry in enumerate(documents) if entry.sha256 in sides.held}
+    settled = sides.trained | sides.held
+    free = {number for number, entry in enumerate(documents) if entry.sha256 not in settled}
     able = {name: {n: forms for n, forms in served.items() if n in free} for name, served in assignment.items()}
-    return split(documents, able, config.val_share, config.seed)
+    return sorted({*held, *split(documents, able, config.val_share, config.seed)})
 
 
 def _without(items: Sequence[Item], shared: set[str], funnel: Funnel) -> list[Item]:

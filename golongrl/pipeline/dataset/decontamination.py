@@ -8,8 +8,9 @@ of a benchmark are its wording, not its content, and do not count. A source docu
 its n-grams that stand in the contexts of benchmarks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -122,7 +123,11 @@ def open_index(against: Sequence[str], n: int, cache: Path, load_benchmark: Load
     What is not in the cache folder yet is built; its key is the content of the rows, n and the version of the rules.
     DataError where a benchmark holds no row with a known field, UsageError where a name is unknown.
     """
-    return Index(n, tuple(open_benchmark(entry, n, cache, load_benchmark) for entry in dict.fromkeys(against)))
+    found = {entry: open_benchmark(entry, n, cache, load_benchmark) for entry in dict.fromkeys(against)}
+    same = Counter(one.name for one in found.values())
+    # Files of one name in different folders are told apart by the folder's name.
+    named = {entry: "/".join(Path(entry).parts[-2:]) for entry in found}
+    return Index(n, tuple(replace(one, name=named[e]) if same[one.name] > 1 else one for e, one in found.items()))
 
 
 def near_duplicate_questions(

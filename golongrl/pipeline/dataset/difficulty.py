@@ -109,6 +109,36 @@ def calibrate(
     return found, tally.facts(found)
 
 
+def together(first: DifficultyFacts, second: DifficultyFacts) -> DifficultyFacts:
+    """The facts of two rounds as one."""
+
+    def nested(name: str) -> dict[str, dict[str, int]]:
+        one, other = first.get(name, {}), second.get(name, {})
+        return {key: _added(one.get(key, {}), other.get(key, {})) for key in sorted({*one, *other})}  # type: ignore
+
+    def rated(facts: DifficultyFacts, name: str) -> int:
+        levels = facts["levels"] if name == "all" else facts["capabilities"].get(name, {})
+        return sum(count for level, count in levels.items() if level != "unknown")
+
+    means = {}
+    for name in sorted({*first.get("mean_pass_rate", {}), *second.get("mean_pass_rate", {})}):
+        parts = [(rated(facts, name), facts.get("mean_pass_rate", {}).get(name, 0.0)) for facts in (first, second)]
+        means[name] = math.fsum(count * mean for count, mean in parts) / max(1, sum(count for count, _ in parts))
+    return {
+        "records": first["records"] + second["records"],
+        "levels": _added(first["levels"], second["levels"]),
+        "capabilities": nested("capabilities"),
+        "stages": _added(first["stages"], second["stages"]),
+        "mean_pass_rate": means,
+        "unscored": nested("unscored"),
+        "cut": _added(first.get("cut", {}), second.get("cut", {})),
+    }
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in dict.fromkeys([*one, *other])}
+
+
 def small_level(rate: float, config: DifficultyConfig) -> Level:
     """Stage 1's verdict; "hard" and "unsolved" stand only where no large model is asked."""
     if rate > config.easy:

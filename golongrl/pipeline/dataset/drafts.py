@@ -39,11 +39,13 @@ class Funnel:
 
     steps: dict[str, list[FunnelStep]] = field(default_factory=lambda: defaultdict(list))
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    round: str = ""
+    """Added to the names of the phases while they run again."""
 
     def step(self, track: str, stage: str, unit: str, removed: Mapping[str, int], left: int) -> None:
         """Enter a phase of a track."""
         tally = {reason: count for reason, count in sorted(removed.items()) if count}
-        self.steps[track].append({"stage": stage, "unit": unit, "removed": tally, "left": left})
+        self.steps[track].append({"stage": stage + self.round, "unit": unit, "removed": tally, "left": left})
 
     def reject(self, phase: str, source: str, reason: str, **more: Any) -> None:
         """Enter something that was removed."""

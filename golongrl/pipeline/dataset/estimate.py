@@ -1,9 +1,11 @@
 """`--dry-run`: what a build would come to and how long it would take, from a sample of the sources and a few trial
 records; nothing is written to the output folder."""
 
+import math
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from golongrl.pipeline.dataset.collect import Progress, collect, nothing_usable,
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import Library, load_tokenizer
+from golongrl.pipeline.dataset.question_sets import collect_questions
 from golongrl.pipeline.dataset.request import Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
@@ -42,7 +45,8 @@ def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = 
         started = time.perf_counter()
         collection = collect(folder, sample, refused, config, map, progress)
         reading = (time.perf_counter() - started) * scale
-        if not collection.entries:
+        questions = _questions(folder, config, collection.entries, out, progress)
+        if not collection.entries and not questions:
             raise CheckFailedError(nothing_usable(collection))
         entries = collection.entries
         assignment = assign(entries, config.wanted)
@@ -57,14 +61,52 @@ def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = 
         "workers": config.workers,
         "length_bins": list(config.length_bins),
         "capabilities": [
-            {**row, "documents": round(len(assignment[row["capability"]]) * scale)} for row in capabilities
+            {
+                **row,
+                "documents": round(len(assignment[row["capability"]]) * scale),
+                "questions": questions[row["capability"]],
+                "expected": min(
+                    row["wanted"], (row["expected"] if config.by_rules else 0) + questions[row["capability"]]
+                ),
+            }
+            for row in capabilities
         ],
+        "calls": _calls(config),
         "stages": [
             {"stage": "collect and assign", "tokens": read_tokens, "seconds": reading / config.workers},
             {"stage": "construct", "tokens": prompt_tokens, "seconds": constructing / config.workers},
         ],
         "refusals": refusals(collection.refused),
     }
+
+
+def _questions(
+    folder: Path, config: BuildConfig, entries: Sequence[Entry], out: Path | None, progress: Progress
+) -> Counter[str]:
+    """Capability -> questions that the sets hold; they are read whole."""
+    if not config.qa:
+        return Counter()
+    files, refused = find_files(config.qa, config.max_document_mb, out, keep_unpacked=False)
+    sets = collect_questions(folder, files, refused, config, entries, map, progress)
+    return Counter(item.capability for item in sets.items)
+
+
+def _calls(config: BuildConfig) -> dict[str, int]:
+    """Calls to models at the most, per phase; what a phase refuses is not asked again."""
+    records = sum(config.wanted.values())
+    tracks = {"qa": bool(config.qa), "llm": config.asks_model, "rules": config.by_rules}
+    share = records / max(1, sum(tracks.values()))
+    more = config.synthesis.oversample if config.verify.answerers else 1
+    verified = sum(math.ceil(share * more) for t, used in tracks.items() if used and t in config.verify.tracks)
+    rated = sum(math.ceil(share) for t, used in tracks.items() if used and t in config.difficulty.tracks)
+    verify, difficulty = config.verify, config.difficulty
+    found = {
+        "synthesis": 2 * math.ceil(share * config.synthesis.oversample) if config.asks_model else 0,
+        "votes": verified * verify.votes if verify.answerers else 0,
+        "necessity": 3 * verified * verify.necessity_votes if verify.answerers and verify.necessity else 0,
+        "rollouts": rated * difficulty.rollouts * (2 if difficulty.large else 1) if difficulty.small else 0,
+    }
+    return {phase: count for phase, count in found.items() if count}
 
 
 def _sample(files: Sequence[SourceFile], seed: int) -> tuple[list[SourceFile], float]:

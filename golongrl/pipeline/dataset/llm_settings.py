@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from golongrl.core.config import Config
 from golongrl.core.tasks import METRICS
 
+DECISIVE = ("model", "max_model_len", "max_tokens", "temperature", "top_p", "think")
+"""Settings of a model that decide its answers, or which prompts it can take."""
+
 
 class ModelConfig(Config):
     """One model behind an OpenAI-compatible endpoint."""
@@ -40,7 +43,7 @@ class ModelConfig(Config):
 
     def identity(self) -> dict[str, Any]:
         """What decides its answers, without where and how patiently it is asked, and how long a prompt may be."""
-        return self.model_dump(include={"model", "max_tokens", "temperature", "top_p", "think"})
+        return self.model_dump(include=set(DECISIVE))
 
 
 class SynthesisConfig(Config):
@@ -76,6 +79,11 @@ class VerifyConfig(Config):
     necessity_votes: int = Field(default=2, ge=1)
     """Answers per necessity question."""
 
+    @field_validator("answerers", "tracks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return parts(value)
+
     @field_validator("pass_scores")
     @classmethod
     def _metrics(cls, value: dict[str, float]) -> dict[str, float]:
@@ -106,6 +114,11 @@ class DifficultyConfig(Config):
     large_hard: float = Field(default=0.25, ge=0, le=1)
     """Stage 2: hard from this pass rate on; below, quarantined."""
 
+    @field_validator("tracks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return parts(value)
+
     @field_validator("pass_scores")
     @classmethod
     def _metrics(cls, value: dict[str, float]) -> dict[str, float]:
@@ -116,9 +129,18 @@ class DifficultyConfig(Config):
         for upper, lower in (("easy", "medium"), ("large_medium", "large_hard")):
             if getattr(self, lower) > getattr(self, upper):
                 raise ValueError(f"{lower} is above {upper}; pass rates from {lower} to {upper} make a level")
+        if self.small and self.small == self.large:
+            raise ValueError("small and large are one entry; name a larger model, or leave large out")
         if self.large and not self.small:
             raise ValueError("large is the second stage; name the model of the first as small")
         return self
+
+
+def parts(value: Any) -> Any:
+    """ "a, b" as ["a", "b"]; a lone number as a list of it."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, int) else value
 
 
 def _pass_scores(scores: dict[str, float]) -> dict[str, float]:
@@ -140,3 +162,8 @@ class DecontaminateConfig(Config):
     """Words (characters in Chinese) of one n-gram."""
     document_share: float = Field(default=0.2, gt=0, le=1)
     """Share of a document's n-grams found in a benchmark's contexts from which it counts as the same document."""
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return parts(value)

@@ -77,7 +77,8 @@ def calls_for(
     for model in models:
         repeat = seen[model]
         seen[model] += 1
-        own = chat.derive_seed(seed, f"{stage} {key}", repeat)
+        # Two entries may serve different models by one name: their answers must not be one.
+        own = chat.derive_seed(seed, f"{stage} {model} {key}", repeat)
         calls.append(Call(model=model, messages=messages, seed=own, repeat=repeat, prefix=prefix))
     return calls
 

@@ -65,9 +65,13 @@ class Contamination:
         documents that a benchmark holds."""
         held = base.folder / "documents.jsonl"
         rows = read_jsonl(held) if held.exists() else iter(())
-        withdrawn = {
-            row["sha256"] for _, row in rows if self.index.document_verdict(row["text"]).share >= self.document_share
-        }
+        withdrawn = set()
+        for _, row in rows:
+            verdict = self.index.document_verdict(row["text"])
+            if verdict.example is not None and verdict.share >= self.document_share:
+                withdrawn.add(row["sha256"])
+                hit = verdict.example
+                self._note("document", hit.benchmark, hit.row, f"{row['source']} (base)", hit)
         keys: list[str] = []
 
         def asked() -> Iterator[tuple[str, str]]:
@@ -76,8 +80,11 @@ class Contamination:
                 yield _asked(record)
 
         hits = list(self.index.question_hits(asked()))
-        reasons = {key: _overlaps(hit.benchmark) for key, hit in zip(keys, hits, strict=True) if hit is not None}
-        return reasons, withdrawn
+        self.checked += len(keys)
+        found = {key: hit for key, hit in zip(keys, hits, strict=True) if hit is not None}
+        for key, hit in found.items():
+            self._note("question", hit.benchmark, hit.row, f"record {key} (base)", hit)
+        return {key: _overlaps(hit.benchmark) for key, hit in found.items()}, withdrawn
 
     def _note(self, kind: str, benchmark: str, item: str, ours: str, hit: Any) -> None:
         self.hits[benchmark][kind] += 1

@@ -14,6 +14,7 @@ from golongrl.pipeline.dataset.llm_settings import (
     ModelConfig,
     SynthesisConfig,
     VerifyConfig,
+    parts,
 )
 
 FREE = ("workers", "ray_address", "max_cost", "server_python")
@@ -90,13 +91,13 @@ class BuildConfig(Config):
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return _parts(value)
+        return parts(value)
 
     @field_validator("length_bins", mode="before")
     @classmethod
     def _lengths(cls, value: Any) -> Any:
         try:
-            bounds = sorted({tokens.parse_length(bound) for bound in _parts(value)})
+            bounds = sorted({tokens.parse_length(bound) for bound in parts(value)})
         except UsageError as error:
             raise ValueError(str(error)) from error
         if not bounds:
@@ -148,10 +149,22 @@ class BuildConfig(Config):
                     known = ", ".join(self.models) or "none"
                     advice = "; --base-url URL --model NAME gives one" if key == "synthesis.model" else ""
                     raise ValueError(f"{key} names {name!r}, which [models] does not hold (it holds {known}){advice}")
+        used = {name for names in named.values() for name in names}
+        if "generator" in self.models and "generator" not in used:
+            raise ValueError("nothing asks models.generator; pass --generator llm or both, or name it as an answerer")
+        labels = [tokens.format_length(bound) for bound in self.length_bins]
+        for label in self.synthesis.per_bin:
+            if label not in labels:
+                raise ValueError(f"synthesis.per_bin names the bin {label!r}; the bins are {', '.join(labels)}")
+        priced = any(model.input_price or model.output_price for model in self.models.values())
+        if self.max_cost is not None and self.models and not priced:
+            raise ValueError("max_cost stops nothing without prices; set models.NAME.input_price and output_price")
         return self
 
     @model_validator(mode="after")
     def _reachable(self) -> "BuildConfig":
+        if self.engine and "generator" not in self.models:
+            raise ValueError("engine serves models.generator; name its folder with --model")
         served = {"generator"} if self.engine else set()
         homeless = [name for name, model in self.models.items() if not model.base_url and name not in served]
         if homeless:
@@ -161,7 +174,10 @@ class BuildConfig(Config):
     def identity(self) -> dict[str, Any]:
         """What decides the result, as JSON types: where models are served does not."""
         models = {name: model.identity() for name, model in self.models.items()}
-        return {**self.model_dump(mode="json"), "models": models}
+        # What these paths hold is among the run's inputs; how they are written decides nothing.
+        paths = {"base": bool(self.base), "diagnose": bool(self.diagnose)}
+        decontaminate = {**self.decontaminate.model_dump(mode="json"), "against": len(self.decontaminate.against)}
+        return {**self.model_dump(mode="json"), "models": models, **paths, "decontaminate": decontaminate}
 
     @property
     def asks_model(self) -> bool:
@@ -217,10 +233,3 @@ def _capabilities(names: Any) -> tuple[str, ...]:
     if unknown or not wanted:
         raise ValueError(f"rules build {', '.join(CAPABILITIES)}, not {', '.join(unknown) or 'nothing'}")
     return wanted
-
-
-def _parts(value: Any) -> Any:
-    """ "a, b" as ["a", "b"]; a lone number as a list of it."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return [value] if isinstance(value, int) else value

@@ -1,7 +1,7 @@
 """Facts of the phases collect, assign and construct, counted from what they did."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golongrl.pipeline.dataset.assign import Assignment, lacks
@@ -84,8 +84,13 @@ def asks(construct: Any) -> str:
     return construct.__doc__.split("\n\n")[0].replace("\n    ", " ").rstrip(".")
 
 
-def no_record(collection: Collection, produced: Produced) -> str:
-    """The message when not one training record could be built."""
+def no_record(collection: Collection, produced: Produced, rejects: Sequence[Mapping[str, Any]]) -> str:
+    """The message when not one training record could be built, or none was left."""
+    later = ("decontaminate", "verify", "quota", "difficulty", "versions")
+    lost = Counter(f"{row['phase']}: {row['reason']}" for row in rejects if row["phase"] in later)
+    if lost:
+        why = "; ".join(f"{reason} ({count} times)" for reason, count in lost.most_common(3))
+        return f"not one training record is left: {why}. rejects.jsonl has each; loosen what removed them"
     reasons: Counter[str] = Counter()
     for (_, reason), count in (produced.tally.unfit + produced.tally.dropped).items():
         reasons[reason] += count

@@ -3,7 +3,7 @@ verified before the next fills what is left."""
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,11 @@ class Made:
 
     drafts: list[Draft] = field(default_factory=list)
     produced: Produced = field(default_factory=Produced)
-    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    quarantined: list[Callable[[], Iterator[dict[str, Any]]]] = field(default_factory=list)
+    """What gives the quarantined records with their rollouts, one at a time."""
     synthesis: SynthesisFacts | None = None
     verify: VerifyFacts | None = None
     difficulty: DifficultyFacts | None = None
-    missing: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -57,10 +57,14 @@ class Shop:
     funnel: Funnel
     run_all: RunAll
     progress: Progress
+    stay: Mapping[str, int] = field(default_factory=dict)
+    """Capability -> records of an earlier version that stay."""
 
     def identities(self) -> dict[str, str]:
         """Entry of `models` -> the name that the endpoint serves it by."""
-        return {name: model.model for name, model in self.config.models.items()}
+        models = self.config.models
+        many = Counter(model.model for model in models.values())
+        return {n: m.model if many[m.model] == 1 else f"{m.model} ({n})" for n, m in models.items()}
 
 
 def make_records(shop: Shop) -> Made:
@@ -70,7 +74,8 @@ def make_records(shop: Shop) -> Made:
     held = {entry.sha256: entry.held_out for entry in corpus.entries}
     able = held_out_capabilities(corpus.entries, corpus.assignment)
     able |= {item.capability for item in corpus.items if item.shown and held.get(item.shown[0].doc)}
-    wanted = wanted_cells(config, able)
+    full = {name for name, count in config.wanted.items() if shop.stay.get(name, 0) >= count}
+    wanted = {cell: 0 if cell[1] in full else count for cell, count in wanted_cells(config, able).items()}
     tracks = [
         track for track, used in (("qa", config.qa), ("llm", config.asks_model), ("rules", config.by_rules)) if used
     ]
@@ -84,12 +89,12 @@ def make_records(shop: Shop) -> Made:
     if config.by_rules:
         drafts += _by_rules(shop, _left(wanted, drafts), made)
         left = _left(wanted, drafts)
-        if items and any(left.values()):
+        if any(items.values()) and any(left.values()):
             # What the rules could not give is asked of the items that nobody wanted so far.
+            shop.funnel.round = ", second round"
             drafts += _of_items(shop, items, _oversampled(config, left), left, drafts, made)
-    made.drafts = _calibrated(shop, drafts, made)
-    kept = Counter(draft.capability for draft in made.drafts)
-    made.missing = {name: count - kept[name] for name, count in config.wanted.items() if count > kept[name]}
+            shop.funnel.round = ""
+    made.drafts = drafts
     return made
 
 
@@ -116,13 +121,14 @@ def _of_items(
     drafts = drop_repeats(shop.work, drafts, earlier, threshold, entries, shop.funnel)
     drafts = _uncontaminated(shop, drafts)
     drafts = _verified(shop, drafts, made)
-    return within_cells(drafts, wanted, entries, shop.funnel)
+    drafts = within_cells(drafts, wanted, entries, shop.funnel)
+    return _calibrated(shop, drafts, made)
 
 
 def _oversampled(config: BuildConfig, share: Mapping[Cell, float]) -> dict[Cell, int]:
-    """Records to make per cell, when later phases will refuse some."""
-    sifted = config.verify.answerers or config.difficulty.small
-    return {cell: math.ceil(count * (config.synthesis.oversample if sifted else 1)) for cell, count in share.items()}
+    """Records to make per cell, since votes will refuse some."""
+    more = config.synthesis.oversample if config.verify.answerers else 1
+    return {cell: math.ceil(count * more) for cell, count in share.items()}
 
 
 def _synthesized(shop: Shop, wanted: Mapping[Cell, int]) -> tuple[list[Item], SynthesisFacts]:
@@ -170,7 +176,7 @@ def _by_rules(shop: Shop, wanted: Mapping[Cell, int], made: Made) -> list[Draft]
     drafts = [Draft(one, "rules", TASK_FORMS[one.request.form].capability) for one in made.produced.made]
     reasons = Counter(reason for (_, _, _, reason), n in made.produced.tally.rejects.items() for _ in range(n))
     shop.funnel.step("rules", "construct", "records", reasons, len(drafts))
-    return _uncontaminated(shop, drafts)
+    return _calibrated(shop, _uncontaminated(shop, drafts), made)
 
 
 def _uncontaminated(shop: Shop, drafts: Sequence[Draft]) -> list[Draft]:
@@ -216,13 +222,13 @@ def _calibrated(shop: Shop, drafts: Sequence[Draft], made: Made) -> list[Draft]:
     def records() -> Iterator[Record]:
         return read_drafts(shop.work, drafts)
 
-    names = shop.identities()
-    found, made.difficulty = difficulty.calibrate(
-        shop.calls, records, config, seed=shop.config.seed, names=names, progress=shop.progress
-    )
-    made.quarantined = list(
-        difficulty.quarantined(shop.calls, records, found, config, seed=shop.config.seed, names=names)
-    )
+    names, seed = shop.identities(), shop.config.seed
+    found, facts = difficulty.calibrate(shop.calls, records, config, seed=seed, names=names, progress=shop.progress)
+    made.difficulty = facts if made.difficulty is None else difficulty.together(made.difficulty, facts)
+    if any(one is not None and one.level == "quarantined" for one in found):
+        made.quarantined.append(
+            lambda: difficulty.quarantined(shop.calls, records, found, config, seed=seed, names=names)
+        )
     told = [draft if one is None else draft.with_fields(one.fields) for draft, one in zip(drafts, found, strict=True)]
     reasons = [difficulty.QUARANTINED if one is not None and one.level == "quarantined" else None for one in found]
     return shop.funnel.sift(told, reasons, "difficulty", shop.corpus.entries)

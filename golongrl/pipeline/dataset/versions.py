@@ -78,6 +78,8 @@ class Plan:
     added: dict[Split, list[int]]
     changes: list[Change]
     facts: VersionFacts
+    refused: Mapping[int, str]
+    """Number of each new record that does not join -> why."""
 
 
 @dataclass(frozen=True)
@@ -185,13 +187,13 @@ def merge(base: Base, new: Iterable[tuple[Split, Record]], wanted: Mapping[str, 
     have = Counter(known.capability for known in kept)
     of_base = Counter(have)
     added: list[_Known] = []
-    refused: Counter[str] = Counter()
+    refused: dict[int, str] = {}
     for number, (split, record) in enumerate(new):
         known = _known(record, split, number)
         room = wanted.get(known.capability, 0) - have[known.capability]
         refusal = NOT_NEEDED if room <= 0 else there.refuse(known)
         if refusal is not None:
-            refused[refusal] += 1
+            refused[number] = refusal
             continue
         have[known.capability] += 1
         added.append(known)
@@ -202,7 +204,8 @@ def merge(base: Base, new: Iterable[tuple[Split, Record]], wanted: Mapping[str, 
         {split: [known.place for known in kept if known.split == split] for split in FILES},
         {split: [known.place for known in added if known.split == split] for split in FILES},
         changes,
-        _facts(base, places.total(), kept, added, changes, refused),
+        _facts(base, places.total(), kept, added, changes, Counter(refused.values())),
+        refused,
     )
 
 
@@ -223,7 +226,9 @@ def write_changelog(path: Path, plan: Plan) -> None:
 
 
 def base_records(base: Base) -> Iterator[tuple[Split, Record]]:
-    """The records of a dataset with their splits, one at a time."""
+    """The records of a dataset with their splits, one at a time. Raises DataError when they are gone."""
+    if not (base.folder / FILES["train"]).exists():
+        raise DataError(f"{base.folder} lost its train.parquet during the build; check --base and run it again")
     for split, name in FILES.items():
         if (base.folder / name).exists():
             for record in read_records(base.folder / name):
