@@ -2,8 +2,8 @@
 
 from golongrl.core import tasks
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset.closed_book import closed_book
-from golongrl.pipeline.dataset.survey import Survey
+from golongrl.pipeline.dataset.reporting.closed_book import closed_book
+from golongrl.pipeline.dataset.reporting.survey import Survey
 
 LETTERS = "ABCDEFGH"
 SINGLE = ("em", "choice", "math", "iou")

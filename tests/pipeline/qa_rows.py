@@ -3,8 +3,8 @@
 import json
 
 from golongrl.core.documents import Document
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.qa.reading import read_qa
+from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.source_file import SourceFile
 

@@ -8,8 +8,8 @@ from golongrl.core.config import parse_set
 from golongrl.core.errors import ConfigError, UsageError
 from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.estimate import estimate
-from golongrl.pipeline.dataset.rollouts import calls_for
 from golongrl.pipeline.dataset.settings import BuildConfig, generator_table
+from golongrl.pipeline.dataset.verifying.rollouts import calls_for
 
 MODEL = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
 

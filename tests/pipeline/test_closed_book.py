@@ -6,9 +6,9 @@ from dataset_records import choices, make, surveyed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golongrl.pipeline.dataset.closed_book import closed_book
-from golongrl.pipeline.dataset.closed_book_strategies import listed, numbers, ordered, stem, words
-from golongrl.pipeline.dataset.survey import QUESTIONS, Draw
+from golongrl.pipeline.dataset.reporting.closed_book import closed_book
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import listed, numbers, ordered, stem, words
+from golongrl.pipeline.dataset.reporting.survey import QUESTIONS, Draw
 from golongrl.rewards import pool
 
 

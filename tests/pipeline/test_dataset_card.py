@@ -7,8 +7,8 @@ from dataset_records import choices, facts_of, make, surveyed
 from phase_examples import phases
 
 from golongrl.core.records import write_parquet
-from golongrl.pipeline.dataset import card_tables
-from golongrl.pipeline.dataset.card import card, command, write_card
+from golongrl.pipeline.dataset.reporting import card_tables
+from golongrl.pipeline.dataset.reporting.card import card, command, write_card
 from golongrl.pipeline.dataset.settings import BuildConfig
 
 

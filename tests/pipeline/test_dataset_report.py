@@ -5,9 +5,9 @@ from dataset_records import facts_of, make, surveyed
 from phase_examples import HOSTILE as HOSTILE_SET
 from phase_examples import phases
 
-from golongrl.pipeline.dataset import samples_viewer
-from golongrl.pipeline.dataset.report_page import write_report
-from golongrl.pipeline.dataset.samples_viewer import (
+from golongrl.pipeline.dataset.reporting import samples_viewer
+from golongrl.pipeline.dataset.reporting.report_page import write_report
+from golongrl.pipeline.dataset.reporting.samples_viewer import (
     AROUND,
     LONGEST_EVIDENCE,
     PIECES,

@@ -13,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from golongrl.core.errors import DataError, UsageError
-from golongrl.pipeline.dataset import benchmark_rows
-from golongrl.pipeline.dataset.decontamination import STOP_ROWS, near_duplicate_questions, open_index
+from golongrl.pipeline.dataset.contamination import benchmark_rows
+from golongrl.pipeline.dataset.contamination.decontamination import STOP_ROWS, near_duplicate_questions, open_index
 
 ASKED = (
     "Which clerk of the old river mill signed the letter about the broken wheel that the widow kept in her attic "
@@ -372,7 +372,8 @@ def test_a_killed_build_leaves_no_index_and_the_next_one_is_whole(tmp_path):
     )
     cache = tmp_path / "cache"
     code = (
-        "import sys; from pathlib import Path; from golongrl.pipeline.dataset.decontamination import open_index;"
+        "import sys; from pathlib import Path;"
+        "from golongrl.pipeline.dataset.contamination.decontamination import open_index;"
         "open_index([sys.argv[1]], 13, Path(sys.argv[2]))"
     )
     build = subprocess.Popen([sys.executable, "-c", code, path, str(cache)])

@@ -9,9 +9,9 @@ from golongrl.core.errors import ConfigError
 from golongrl.core.records import parse_record
 from golongrl.core.tokens import load
 from golongrl.pipeline.dataset.calls import open_calls
-from golongrl.pipeline.dataset.difficulty import calibrate, large_level, quarantined, small_level, wilson
 from golongrl.pipeline.dataset.llm_settings import DifficultyConfig, ModelConfig, VerifyConfig
-from golongrl.pipeline.dataset.verification import verify
+from golongrl.pipeline.dataset.verifying.difficulty import calibrate, large_level, quarantined, small_level, wilson
+from golongrl.pipeline.dataset.verifying.verification import verify
 
 CONFIG = DifficultyConfig(small="s", large="l")
 ALONE = DifficultyConfig(small="s")

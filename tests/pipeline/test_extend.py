@@ -12,11 +12,11 @@ from golongrl.core.documents import DocumentBuilder
 from golongrl.core.records import Record, write_parquet
 from golongrl.pipeline.dataset.collect import silent
 from golongrl.pipeline.dataset.construct.form import Unfit
-from golongrl.pipeline.dataset.extend import extend
-from golongrl.pipeline.dataset.extend_items import extend_items, extend_job, fitting_bins
-from golongrl.pipeline.dataset.item_checks import stands
-from golongrl.pipeline.dataset.items import Item, Stretch
 from golongrl.pipeline.dataset.produce import read_records
+from golongrl.pipeline.dataset.questions.extend import extend
+from golongrl.pipeline.dataset.questions.extend_items import extend_items, extend_job, fitting_bins
+from golongrl.pipeline.dataset.questions.item_checks import stands
+from golongrl.pipeline.dataset.questions.items import Item, Stretch
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.rewards import gold_response, score_response

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core.documents import DocumentBuilder, Span
-from golongrl.pipeline.dataset.items import Item, Stretch, excerpt_of, locate, stretch_of
+from golongrl.pipeline.dataset.questions.items import Item, Stretch, excerpt_of, locate, stretch_of
 
 
 def mixed():

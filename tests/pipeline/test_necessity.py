@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scripted_calls import documented
 
 from golongrl.core.records import Message
-from golongrl.pipeline.dataset import luck
-from golongrl.pipeline.dataset.necessity import (
+from golongrl.pipeline.dataset.verifying import luck
+from golongrl.pipeline.dataset.verifying.necessity import (
     NO_EVIDENCE,
     NO_OTHERS,
     NOTHING_LEFT,

@@ -11,12 +11,12 @@ from item_library import filler, library, paragraphs
 from qa_rows import FERRY, OTHER, hotpot, source, squad
 
 from golongrl.pipeline.dataset.collect import Collection, silent
+from golongrl.pipeline.dataset.contamination.decontamination import open_index
 from golongrl.pipeline.dataset.corpus import Found, gather_corpus
-from golongrl.pipeline.dataset.decontamination import open_index
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
-from golongrl.pipeline.dataset.extend_items import extend_items
-from golongrl.pipeline.dataset.items import Item, Stretch
-from golongrl.pipeline.dataset.question_sets import (
+from golongrl.pipeline.dataset.questions.extend_items import extend_items
+from golongrl.pipeline.dataset.questions.items import Item, Stretch
+from golongrl.pipeline.dataset.questions.question_sets import (
     QuestionSets,
     choose_sides,
     collect_questions,

@@ -3,7 +3,7 @@ import random
 from dataset_records import choices, make, surveyed
 
 from golongrl.core.records import write_parquet
-from golongrl.pipeline.dataset.shortcuts import LEAST, ShortcutSurvey, learned, probes
+from golongrl.pipeline.dataset.reporting.shortcuts import LEAST, ShortcutSurvey, learned, probes
 
 
 def counted(records):

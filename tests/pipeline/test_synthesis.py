@@ -18,7 +18,7 @@ from golongrl.core.documents import DocumentBuilder, Span
 from golongrl.core.errors import ConfigError
 from golongrl.core.tokens import ApproxTokenizer
 from golongrl.pipeline.dataset.calls import open_calls
-from golongrl.pipeline.dataset.items import excerpt_of
+from golongrl.pipeline.dataset.questions.items import excerpt_of
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.synthesis import prompting, schemas
 from golongrl.pipeline.dataset.synthesis.plan import REPEATS, plan, window_budget

@@ -7,7 +7,7 @@ import pytest
 import synthesis_texts
 
 from golongrl.core.documents import DocumentBuilder, Span
-from golongrl.pipeline.dataset.items import Item, excerpt_of
+from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
 from golongrl.pipeline.dataset.synthesis import schemas
 from golongrl.pipeline.dataset.synthesis.judge import evidence_of, item_of
 from golongrl.pipeline.dataset.synthesis.plan import Ask

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scripted_calls import ScriptedCalls, cut, documented, failed, prompt_of
 
 from golongrl.core.errors import ConfigError
-from golongrl.pipeline.dataset.judging import (
+from golongrl.pipeline.dataset.llm_settings import ModelConfig, VerifyConfig
+from golongrl.pipeline.dataset.verifying.judging import (
     AMBIGUOUS,
     CLOSED_BOOK,
     EVIDENCE_ONLY,
@@ -19,9 +20,8 @@ from golongrl.pipeline.dataset.judging import (
     judge_votes,
     stated,
 )
-from golongrl.pipeline.dataset.llm_settings import ModelConfig, VerifyConfig
-from golongrl.pipeline.dataset.rollouts import Answer, pass_mark, passes, track_of, turns
-from golongrl.pipeline.dataset.verification import Verdict, notes, verify
+from golongrl.pipeline.dataset.verifying.rollouts import Answer, pass_mark, passes, track_of, turns
+from golongrl.pipeline.dataset.verifying.verification import Verdict, notes, verify
 from golongrl.rewards import score_response
 
 ONE, TWO = VerifyConfig(answerers=("m",)), VerifyConfig(answerers=("m", "n"))

@@ -17,27 +17,27 @@ from golongrl.core.errors import CheckFailedError, UsageError
 from golongrl.core.records import Record, write_parquet
 from golongrl.core.runs import Run, only_writer, open_run
 from golongrl.core.store import content_key, write_json
-from golongrl.pipeline.dataset import card, closed_book, report_page
-from golongrl.pipeline.dataset.benchmark_index import LoadBenchmark
 from golongrl.pipeline.dataset.calls import Calls, open_calls, serve_model
 from golongrl.pipeline.dataset.collect import Progress, nothing_usable, silent
 from golongrl.pipeline.dataset.construct import TASK_FORMS
+from golongrl.pipeline.dataset.contamination.benchmark_index import LoadBenchmark
+from golongrl.pipeline.dataset.contamination.decontamination import Index, open_index
 from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
-from golongrl.pipeline.dataset.decontamination import Index, open_index
 from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.facts import BuildFacts
 from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer_digest
 from golongrl.pipeline.dataset.produce import Produced, ordered
-from golongrl.pipeline.dataset.question_sets import set_facts
+from golongrl.pipeline.dataset.questions.question_sets import set_facts
+from golongrl.pipeline.dataset.reporting import card, closed_book, report_page
+from golongrl.pipeline.dataset.reporting.facts import BuildFacts
+from golongrl.pipeline.dataset.reporting.shortcuts import ShortcutSurvey, learned, probes
+from golongrl.pipeline.dataset.reporting.summary import asks, assigned, collected, constructed, no_record
+from golongrl.pipeline.dataset.reporting.survey import Survey
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
-from golongrl.pipeline.dataset.shortcuts import ShortcutSurvey, learned, probes
 from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
-from golongrl.pipeline.dataset.summary import asks, assigned, collected, constructed, no_record
-from golongrl.pipeline.dataset.survey import Survey
 from golongrl.pipeline.dataset.tracks import Made, Shop, make_records
 from golongrl.pipeline.dataset.versions import (
     FILES,

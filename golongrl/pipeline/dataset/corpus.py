@@ -10,9 +10,14 @@ from golongrl.pipeline.dataset.assign import Assignment, assign, split
 from golongrl.pipeline.dataset.collect import Collection, Progress, collect
 from golongrl.pipeline.dataset.drafts import Funnel
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.library import Library, hold_out, write_index
-from golongrl.pipeline.dataset.question_sets import QuestionSets, choose_sides, collect_questions, near_copies
+from golongrl.pipeline.dataset.questions.items import Item
+from golongrl.pipeline.dataset.questions.question_sets import (
+    QuestionSets,
+    choose_sides,
+    collect_questions,
+    near_copies,
+)
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import BuildConfig

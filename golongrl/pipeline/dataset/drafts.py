@@ -8,8 +8,8 @@ from typing import Any
 
 from golongrl.core.records import Record
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.phase_facts import FunnelStep
 from golongrl.pipeline.dataset.produce import read_records
+from golongrl.pipeline.dataset.reporting.phase_facts import FunnelStep
 from golongrl.pipeline.dataset.request import Made
 
 

@@ -17,12 +17,12 @@ from golongrl.pipeline.dataset.collect import Progress, collect, nothing_usable,
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import Library, load_tokenizer
-from golongrl.pipeline.dataset.question_sets import collect_questions
+from golongrl.pipeline.dataset.questions.question_sets import collect_questions
+from golongrl.pipeline.dataset.reporting.summary import refusals
 from golongrl.pipeline.dataset.request import Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
 from golongrl.pipeline.dataset.sources import find_files
-from golongrl.pipeline.dataset.summary import refusals
 
 SAMPLE_BYTES = 16_000_000
 """Bytes of the sources that are read; smaller sources are read whole."""

@@ -21,7 +21,6 @@ from golongrl.core.store import atomic_path, content_key, write_text
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
-from golongrl.pipeline.dataset.closed_book import guesses
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
@@ -29,6 +28,7 @@ from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import absolute, open_library
 from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
+from golongrl.pipeline.dataset.reporting.closed_book import guesses
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
 from golongrl.pipeline.dataset.workers import Job, RunAll

@@ -9,11 +9,11 @@ from typing import Any
 from golongrl.core.records import Record
 from golongrl.core.store import read_jsonl
 from golongrl.pipeline.dataset.collect import Progress
-from golongrl.pipeline.dataset.decontamination import Index, near_duplicate_questions
+from golongrl.pipeline.dataset.contamination.decontamination import Index, near_duplicate_questions
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import Library
-from golongrl.pipeline.dataset.phase_facts import BenchmarkHits, ContaminationExample, ContaminationFacts
+from golongrl.pipeline.dataset.reporting.phase_facts import BenchmarkHits, ContaminationExample, ContaminationFacts
 from golongrl.pipeline.dataset.versions import Base, base_records, record_key
 
 EVIDENCE = 50

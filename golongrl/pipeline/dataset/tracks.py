@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset import difficulty, verification
 from golongrl.pipeline.dataset.calls import Calls
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.corpus import Corpus
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
-from golongrl.pipeline.dataset.extend_items import extend_items
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.library import Library, load_tokenizer
-from golongrl.pipeline.dataset.phase_facts import DifficultyFacts, SynthesisFacts, VerifyFacts
 from golongrl.pipeline.dataset.produce import (
     Cell,
     Produced,
@@ -26,8 +22,12 @@ from golongrl.pipeline.dataset.produce import (
     produce,
     wanted_cells,
 )
+from golongrl.pipeline.dataset.questions.extend_items import extend_items
+from golongrl.pipeline.dataset.questions.items import Item
+from golongrl.pipeline.dataset.reporting.phase_facts import DifficultyFacts, SynthesisFacts, VerifyFacts
 from golongrl.pipeline.dataset.screen import Contamination, drop_repeats, within_cells
 from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.verifying import difficulty, verification
 from golongrl.pipeline.dataset.workers import RunAll
 
 

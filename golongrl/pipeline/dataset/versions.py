@@ -17,8 +17,8 @@ from golongrl.core.errors import DataError
 from golongrl.core.records import Record, read_records
 from golongrl.core.store import atomic_path, content_key, file_sha256, read_jsonl
 from golongrl.pipeline.dataset import near_duplicates
-from golongrl.pipeline.dataset.phase_facts import VersionFacts
 from golongrl.pipeline.dataset.refine import Kept, question_key
+from golongrl.pipeline.dataset.reporting.phase_facts import VersionFacts
 
 Split = Literal["train", "validation"]
 Keep = Callable[[Record], str | None]

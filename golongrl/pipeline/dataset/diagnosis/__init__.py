@@ -14,7 +14,7 @@ from golongrl.core.store import write_json, write_text
 from golongrl.pipeline.dataset.diagnosis.clusters import cells, segments
 from golongrl.pipeline.dataset.diagnosis.quotas import quota_facts
 from golongrl.pipeline.dataset.diagnosis.reading import read_run
-from golongrl.pipeline.dataset.phase_facts import DiagnosisFacts
+from golongrl.pipeline.dataset.reporting.phase_facts import DiagnosisFacts
 
 __all__ = ["Diagnosis", "diagnose", "write_diagnosis"]
 

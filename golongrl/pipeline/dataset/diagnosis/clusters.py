@@ -19,7 +19,7 @@ from golongrl.core.stats import cluster_bootstrap
 from golongrl.core.store import content_key
 from golongrl.core.tokens import parse_length
 from golongrl.pipeline.dataset.diagnosis.reading import DEPTHS, UNKNOWN, Row
-from golongrl.pipeline.dataset.phase_facts import CellFacts, SegmentFacts
+from golongrl.pipeline.dataset.reporting.phase_facts import CellFacts, SegmentFacts
 
 PRIOR = 10
 """Clusters that the mean of the whole counts for in the shrunk mean of a part."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from golongrl.core.errors import UsageError
 from golongrl.pipeline.dataset.diagnosis.clusters import order, prior_mean
-from golongrl.pipeline.dataset.phase_facts import CellFacts, QuotaFacts
+from golongrl.pipeline.dataset.reporting.phase_facts import CellFacts, QuotaFacts
 
 FLOOR = 0.25
 """Smallest share of a capability, in even shares."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from golongrl.core.documents import Document, DocumentBuilder, Span
-from golongrl.pipeline.dataset.items import locate
+from golongrl.pipeline.dataset.questions.items import locate
 from golongrl.pipeline.dataset.readers import Origin, Refusal, shapes
 
 Row = Mapping[str, Any]

@@ -12,9 +12,9 @@ from golongrl.core.errors import DataError
 from golongrl.core.records import Record
 from golongrl.core.text import is_chinese, lines, normalise
 from golongrl.pipeline.dataset.filters.language import detect
-from golongrl.pipeline.dataset.items import Item, Stretch
 from golongrl.pipeline.dataset.qa.adapter import Place, QAItem
 from golongrl.pipeline.dataset.qa.wording import unnamed
+from golongrl.pipeline.dataset.questions.items import Item, Stretch
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.refine import GOLD_SCORE
 from golongrl.rewards import gold_response, score_response

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.documents import Document
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.qa import ADAPTERS
 from golongrl.pipeline.dataset.qa.adapter import Row, RowContext
 from golongrl.pipeline.dataset.qa.checks import checked
 from golongrl.pipeline.dataset.qa.rows import read_rows
+from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.readers import Refusal, RefusedError
 from golongrl.pipeline.dataset.readers.shapes import PREDICTION_COLUMNS
 from golongrl.pipeline.dataset.reading import DAMAGE

@@ -9,9 +9,9 @@ from golongrl.core.text import is_chinese, lines, normalise
 from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import distinct, shuffled
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.item_checks import PLAIN, stands
 from golongrl.pipeline.dataset.qa.arithmetic import decimals, evaluate, plain_number
 from golongrl.pipeline.dataset.qa.checks import is_short
+from golongrl.pipeline.dataset.questions.item_checks import PLAIN, stands
 from golongrl.pipeline.dataset.synthesis.schemas import (
     Choice,
     Listing,

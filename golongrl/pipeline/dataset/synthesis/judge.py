@@ -11,7 +11,7 @@ from golongrl.core.store import content_key
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.items import Item, Stretch, locate, stretch_of
+from golongrl.pipeline.dataset.questions.items import Item, Stretch, locate, stretch_of
 from golongrl.pipeline.dataset.refine import GOLD_SCORE
 from golongrl.pipeline.dataset.synthesis.golds import Proof, gold_of
 from golongrl.pipeline.dataset.synthesis.plan import Ask

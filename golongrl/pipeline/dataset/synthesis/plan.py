@@ -12,9 +12,9 @@ from golongrl.core.errors import ConfigError
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.assign import Assignment
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.items import stretch_of
 from golongrl.pipeline.dataset.library import Library
 from golongrl.pipeline.dataset.llm_settings import ModelConfig
+from golongrl.pipeline.dataset.questions.items import stretch_of
 from golongrl.pipeline.dataset.request import Bin, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.synthesis.prompting import PROMPT_TOKENS

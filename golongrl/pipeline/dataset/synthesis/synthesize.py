@@ -13,9 +13,9 @@ from golongrl.pipeline.dataset.assign import Assignment
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.items import Item, excerpt_of
 from golongrl.pipeline.dataset.library import Library
-from golongrl.pipeline.dataset.phase_facts import SynthesisFacts
+from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
+from golongrl.pipeline.dataset.reporting.phase_facts import SynthesisFacts
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.synthesis.judge import item_of
 from golongrl.pipeline.dataset.synthesis.plan import Ask, Cell, plan

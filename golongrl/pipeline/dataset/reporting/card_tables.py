@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from golongrl.core import tasks
-from golongrl.pipeline.dataset.closed_book import FREQUENT_OF_FORM, LEAST_GROUP, MARGIN, VERDICTS
-from golongrl.pipeline.dataset.facts import BuildFacts, ClosedBookFacts, Tally
-from golongrl.pipeline.dataset.survey import DEPTHS, QUESTIONS
+from golongrl.pipeline.dataset.reporting.closed_book import FREQUENT_OF_FORM, LEAST_GROUP, MARGIN, VERDICTS
+from golongrl.pipeline.dataset.reporting.facts import BuildFacts, ClosedBookFacts, Tally
+from golongrl.pipeline.dataset.reporting.survey import DEPTHS, QUESTIONS
 
 TableOf = tuple[list[str], list[list[Any]]]
 

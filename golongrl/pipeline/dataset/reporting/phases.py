@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from golongrl.pipeline.dataset import finding_tables, phase_tables
-from golongrl.pipeline.dataset.facts import BuildFacts
-from golongrl.pipeline.dataset.phase import Phase
+from golongrl.pipeline.dataset.reporting import finding_tables, phase_tables
+from golongrl.pipeline.dataset.reporting.facts import BuildFacts
+from golongrl.pipeline.dataset.reporting.phase import Phase
 
 SECTIONS: dict[str, Callable[[Any], Phase]] = {
     "versions": finding_tables.versions,

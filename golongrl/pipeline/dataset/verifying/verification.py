@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from golongrl.core.errors import ConfigError
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset import judging, necessity
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import ModelConfig, VerifyConfig
-from golongrl.pipeline.dataset.phase_facts import VerifiedGroup, VerifyFacts
-from golongrl.pipeline.dataset.rollouts import (
+from golongrl.pipeline.dataset.reporting.phase_facts import VerifiedGroup, VerifyFacts
+from golongrl.pipeline.dataset.verifying import judging, necessity
+from golongrl.pipeline.dataset.verifying.rollouts import (
     Answer,
     Records,
     answered,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 
 from golongrl.core.records import Record
 from golongrl.core.text import Think, answer_area, final_text
-from golongrl.pipeline.dataset import luck
 from golongrl.pipeline.dataset.llm_settings import VerifyConfig
-from golongrl.pipeline.dataset.rollouts import Answer, pass_mark, passes
+from golongrl.pipeline.dataset.verifying import luck
+from golongrl.pipeline.dataset.verifying.rollouts import Answer, pass_mark, passes
 from golongrl.rewards import score_response
 from golongrl.rewards.items import compare_items, gold_texts
 from golongrl.rewards.table_iou import parse_table, row_key

@@ -17,7 +17,7 @@ from typing import TypeVar
 from golongrl.core.errors import DataError
 from golongrl.core.records import GroundTruth, Record
 from golongrl.core.store import content_key
-from golongrl.pipeline.dataset.closed_book_strategies import (
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import (
     OPEN,
     ORDERS,
     SINGLE,
@@ -26,8 +26,8 @@ from golongrl.pipeline.dataset.closed_book_strategies import (
     listed,
     ordered,
 )
-from golongrl.pipeline.dataset.facts import ClosedBookFacts, GuessFacts
-from golongrl.pipeline.dataset.survey import Draw
+from golongrl.pipeline.dataset.reporting.facts import ClosedBookFacts, GuessFacts
+from golongrl.pipeline.dataset.reporting.survey import Draw
 from golongrl.rewards import gold_response, score_response
 
 MARGIN = 0.05

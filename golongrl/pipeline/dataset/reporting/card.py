@@ -12,11 +12,11 @@ from typing import Any
 
 from golongrl.core.store import write_text
 from golongrl.core.tokens import APPROX, format_length
-from golongrl.pipeline.dataset import card_tables as tables
-from golongrl.pipeline.dataset import phases
-from golongrl.pipeline.dataset.facts import BuildFacts
 from golongrl.pipeline.dataset.llm_settings import DECISIVE
-from golongrl.pipeline.dataset.phase import shown
+from golongrl.pipeline.dataset.reporting import card_tables as tables
+from golongrl.pipeline.dataset.reporting import phases
+from golongrl.pipeline.dataset.reporting.facts import BuildFacts
+from golongrl.pipeline.dataset.reporting.phase import shown
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from golongrl.pipeline.dataset.card_tables import by_count, name
-from golongrl.pipeline.dataset.phase import Phase, counted, grid
+from golongrl.pipeline.dataset.reporting.card_tables import by_count, name
+from golongrl.pipeline.dataset.reporting.phase import Phase, counted, grid
 
 EXAMPLES = 50
 """Hits that the report page shows in full."""

@@ -17,8 +17,8 @@ from golongrl.core import ngrams, words
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.ngrams import NGrams
 from golongrl.core.store import content_key, file_sha256, storage_errors, write_json
-from golongrl.pipeline.dataset import benchmark_rows
-from golongrl.pipeline.dataset.benchmark_rows import Sample
+from golongrl.pipeline.dataset.contamination import benchmark_rows
+from golongrl.pipeline.dataset.contamination.benchmark_rows import Sample
 
 LoadBenchmark = Callable[[str], Iterable[Mapping[str, Any]]]
 

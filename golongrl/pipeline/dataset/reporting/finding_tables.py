@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from golongrl.pipeline.dataset.card_tables import by_count, name, shares
-from golongrl.pipeline.dataset.phase import Phase, counted, interval, main_reasons, percent
-from golongrl.pipeline.dataset.phase_facts import CellFacts, SegmentFacts
+from golongrl.pipeline.dataset.reporting.card_tables import by_count, name, shares
+from golongrl.pipeline.dataset.reporting.phase import Phase, counted, interval, main_reasons, percent
+from golongrl.pipeline.dataset.reporting.phase_facts import CellFacts, SegmentFacts
 
 
 def versions(one: Mapping[str, Any]) -> Phase:

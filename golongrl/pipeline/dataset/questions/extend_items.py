@@ -15,11 +15,11 @@ from golongrl.core.store import atomic_path, content_key, write_json
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.construct.form import Unfit
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.extend import extend
-from golongrl.pipeline.dataset.item_window import LOCAL
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.library import absolute, open_library
 from golongrl.pipeline.dataset.produce import DOCUMENT_SHARE, FEWEST_PER_DOCUMENT, JOB_TOKENS, Slots, facts_of
+from golongrl.pipeline.dataset.questions.extend import extend
+from golongrl.pipeline.dataset.questions.item_window import LOCAL
+from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.refine import CROWDED, Kept
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig

@@ -15,8 +15,8 @@ from golongrl.core.records import Record
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import DifficultyConfig
-from golongrl.pipeline.dataset.phase_facts import DifficultyFacts
-from golongrl.pipeline.dataset.rollouts import (
+from golongrl.pipeline.dataset.reporting.phase_facts import DifficultyFacts
+from golongrl.pipeline.dataset.verifying.rollouts import (
     Answer,
     Records,
     answered,

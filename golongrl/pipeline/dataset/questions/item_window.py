@@ -8,7 +8,7 @@ from golongrl.core.documents import Span
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.context import SMALLEST_FILLER, TITLE_TOKENS
 from golongrl.pipeline.dataset.excerpt import Excerpt, Measured
-from golongrl.pipeline.dataset.items import Item, excerpt_of
+from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
 
 LOCAL = ("em", "choice", "math")
 """Metrics of answers that rest on the evidence alone, whatever else the documents say."""

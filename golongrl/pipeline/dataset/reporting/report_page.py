@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from golongrl.core import report
-from golongrl.pipeline.dataset import card_tables as tables
-from golongrl.pipeline.dataset import phases
-from golongrl.pipeline.dataset.facts import BuildFacts
-from golongrl.pipeline.dataset.phase import Phase, shown
-from golongrl.pipeline.dataset.samples_viewer import viewer
-from golongrl.pipeline.dataset.survey import DEPTHS, Survey
+from golongrl.pipeline.dataset.reporting import card_tables as tables
+from golongrl.pipeline.dataset.reporting import phases
+from golongrl.pipeline.dataset.reporting.facts import BuildFacts
+from golongrl.pipeline.dataset.reporting.phase import Phase, shown
+from golongrl.pipeline.dataset.reporting.samples_viewer import viewer
+from golongrl.pipeline.dataset.reporting.survey import DEPTHS, Survey
 
 REASONS = 200
 """Reasons that the page lists per capability and outcome."""

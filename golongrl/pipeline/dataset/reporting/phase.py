@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from golongrl.pipeline.dataset.card_tables import TableOf, by_count, name
-from golongrl.pipeline.dataset.phase_facts import CellFacts, LearnedFacts, SegmentFacts, Tally
+from golongrl.pipeline.dataset.reporting.card_tables import TableOf, by_count, name
+from golongrl.pipeline.dataset.reporting.phase_facts import CellFacts, LearnedFacts, SegmentFacts, Tally
 
 
 class Phase(NamedTuple):

@@ -6,7 +6,7 @@ over the finished records (`survey.Survey`, `closed_book.closed_book`). Phases t
 
 from typing import NotRequired, TypedDict
 
-from golongrl.pipeline.dataset.phase_facts import (
+from golongrl.pipeline.dataset.reporting.phase_facts import (
     CallFacts,
     ContaminationFacts,
     DiagnosisFacts,

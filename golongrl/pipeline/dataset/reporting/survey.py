@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 from golongrl.core.records import Message, Record
 from golongrl.core.report_viewer import Sample
 from golongrl.core.store import content_key
-from golongrl.pipeline.dataset.facts import Cell, FormFacts, LicenceFacts, RecordFacts
-from golongrl.pipeline.dataset.samples_viewer import SAMPLES, as_sample
+from golongrl.pipeline.dataset.reporting.facts import Cell, FormFacts, LicenceFacts, RecordFacts
+from golongrl.pipeline.dataset.reporting.samples_viewer import SAMPLES, as_sample
 
 QUESTIONS = 2_000
 """Records of one capability that the closed-book baseline answers at most."""

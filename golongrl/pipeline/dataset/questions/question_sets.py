@@ -17,11 +17,11 @@ from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
 from golongrl.pipeline.dataset.collect import SIGNATURE_BYTES, Collection, Progress
 from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
 from golongrl.pipeline.dataset.index import entry_of, entry_row
-from golongrl.pipeline.dataset.items import Item
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer
-from golongrl.pipeline.dataset.phase_facts import QaSetFacts
 from golongrl.pipeline.dataset.qa.reading import read_qa
+from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.reporting.phase_facts import QaSetFacts
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
 from golongrl.pipeline.dataset.workers import Job, RunAll

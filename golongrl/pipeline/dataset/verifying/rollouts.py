@@ -13,7 +13,7 @@ from golongrl.core.text import Think
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import DifficultyConfig, VerifyConfig
-from golongrl.pipeline.dataset.necessity import Layout, Messages, layout
+from golongrl.pipeline.dataset.verifying.necessity import Layout, Messages, layout
 from golongrl.rewards import score_response
 
 Records = Callable[[], Iterator[Record]]

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from golongrl.core.errors import DataError
 from golongrl.core.records import GroundTruth, Record
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset.closed_book_strategies import LETTERS, SINGLE, golds, listed
 from golongrl.pipeline.dataset.refine import CHANCE
-from golongrl.pipeline.dataset.rollouts import passes
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS, SINGLE, golds, listed
+from golongrl.pipeline.dataset.verifying.rollouts import passes
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.choice import gold_letter, option_letters
 

@@ -16,10 +16,10 @@ from golongrl.pipeline.dataset.compose import LANGUAGE_LABEL, spread
 from golongrl.pipeline.dataset.construct.form import LETTERS, Unfit, lettered
 from golongrl.pipeline.dataset.context import INSTRUCTIONS, TITLE_TOKENS, Prompt, Task, base_tokens, fit, gather
 from golongrl.pipeline.dataset.excerpt import Excerpt, Measured
-from golongrl.pipeline.dataset.item_checks import item_fault, leaks, places_of
-from golongrl.pipeline.dataset.item_window import cut, may_be_cut
-from golongrl.pipeline.dataset.items import Item, excerpt_of
 from golongrl.pipeline.dataset.library import Library
+from golongrl.pipeline.dataset.questions.item_checks import item_fault, leaks, places_of
+from golongrl.pipeline.dataset.questions.item_window import cut, may_be_cut
+from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
 from golongrl.pipeline.dataset.refine import depth, in_prompt
 from golongrl.pipeline.dataset.request import Bin
 

@@ -22,7 +22,7 @@ from golongrl.core import words
 from golongrl.core.ngrams import NGrams
 from golongrl.core.words import Words
 from golongrl.pipeline.dataset import near_duplicates
-from golongrl.pipeline.dataset.benchmark_index import SHORTEST, Benchmark, LoadBenchmark, open_benchmark
+from golongrl.pipeline.dataset.contamination.benchmark_index import SHORTEST, Benchmark, LoadBenchmark, open_benchmark
 
 Rule = Literal["n-gram", "question within a benchmark question", "benchmark question within the question"]
 

@@ -18,9 +18,9 @@ from golongrl.core.records import Record
 from golongrl.core.stats import cluster_bootstrap
 from golongrl.core.store import content_key
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset.closed_book import MARGIN
-from golongrl.pipeline.dataset.closed_book_strategies import LETTERS, golds
-from golongrl.pipeline.dataset.phase_facts import LearnedFacts, ProbeFacts, ShortcutFacts
+from golongrl.pipeline.dataset.reporting.closed_book import MARGIN
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS, golds
+from golongrl.pipeline.dataset.reporting.phase_facts import LearnedFacts, ProbeFacts, ShortcutFacts
 from golongrl.rewards.audit import audit
 
 DEPTHS = 10

@@ -14,8 +14,8 @@ from typing import Literal
 
 from golongrl.core.documents import Span
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset.closed_book_strategies import LETTERS
 from golongrl.pipeline.dataset.context import INSTRUCTIONS
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS
 
 Messages = tuple[Mapping[str, str], ...]
 

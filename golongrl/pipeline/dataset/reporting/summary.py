@@ -8,9 +8,9 @@ from golongrl.pipeline.dataset.assign import Assignment, lacks
 from golongrl.pipeline.dataset.collect import Collection, funnel
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.facts import AssignFacts, CollectFacts, ConstructFacts, Refused
 from golongrl.pipeline.dataset.produce import Produced
 from golongrl.pipeline.dataset.readers import Refusal
+from golongrl.pipeline.dataset.reporting.facts import AssignFacts, CollectFacts, ConstructFacts, Refused
 
 REFUSALS = 200
 """Refusals that build.json lists in full."""

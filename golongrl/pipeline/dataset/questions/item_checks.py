@@ -10,7 +10,7 @@ from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import Place, distinct
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.items import Item
+from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.refine import GOLD_SCORE, WHOLE_ANSWER, in_prompt, loses_in_another_dress, verbatim
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.variants import VARIANTS

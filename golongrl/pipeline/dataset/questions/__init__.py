@@ -1,0 +1,1 @@
+"""Questions with their gold answers, put into contexts of a wanted length."""

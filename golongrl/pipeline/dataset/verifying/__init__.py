@@ -1,0 +1,1 @@
+"""Votes, necessity and difficulty: what models say of finished records."""
