@@ -11,7 +11,12 @@ from golongrl.cli import options
 def evaluate(
     bench: Annotated[
         list[str] | None,
-        typer.Option("--bench", metavar="NAME[,NAME]", help="Benchmarks: mrcr, mrcr-mini.", show_default=False),
+        typer.Option(
+            "--bench",
+            metavar="NAME[,NAME]",
+            help="Benchmarks, or groups of them: long-context, general, memory, all. A wrong name lists them.",
+            show_default=False,
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Model folder, or the name that the endpoint serves.")
@@ -38,13 +43,20 @@ def evaluate(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="FILE|DIR", help="The benchmark's rows, or documents for mrcr-mini."),
+        typer.Option(
+            "--data",
+            metavar="FILE|DIR",
+            help="The benchmark's rows, or documents for mrcr-mini; for several a folder with one entry by each's "
+            "name. Default: the hub.",
+        ),
     ] = None,
     max_length: Annotated[
         str | None, typer.Option("--max-length", metavar="LENGTHS", help="Item lengths in tokens, as in 1k,2k.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="How many items.")] = None,
-    repeats: Annotated[int | None, typer.Option("--repeats", help="Generations per item.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", help="Generations per item; default 1, 32 for AIME.")
+    ] = None,
     concurrency: Annotated[
         str | None, typer.Option("--concurrency", metavar="N|auto", help="Requests at once.")
     ] = None,
@@ -59,6 +71,24 @@ def evaluate(
     max_model_len: Annotated[
         str | None,
         typer.Option("--max-model-len", metavar="TOKENS", help="Prompt and answer; default: what the model says."),
+    ] = None,
+    overlong: Annotated[
+        str | None,
+        typer.Option(
+            "--overlong",
+            metavar="error|skip|middle-document",
+            help="Prompts that do not fit: stop, leave them out (default), or cut the document's middle.",
+        ),
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option("--judge-model", metavar="NAME", help="Model that judges free answers.")
+    ] = None,
+    judge_base_url: Annotated[
+        str | None, typer.Option("--judge-base-url", metavar="URL", help="The judge's endpoint, ending in /v1.")
+    ] = None,
+    bfcl_python: Annotated[
+        str | None,
+        typer.Option("--bfcl-python", metavar="PYTHON", help="Interpreter that has bfcl-eval, for bfcl-memory."),
     ] = None,
     tokenizer: Annotated[
         str | None, typer.Option("--tokenizer", help='Folder, hub id or "approx"; default: the model folder\'s.')
@@ -75,7 +105,7 @@ def evaluate(
         str | None, typer.Option("--responses", metavar="FILE", help="Score JSONL rows of {id, response} instead.")
     ] = None,
     rescore: Annotated[
-        bool, typer.Option("--rescore", help="Grade the journal of an earlier run again, without a server.")
+        bool, typer.Option("--rescore", help="Grade the answers of an earlier run again; only a judge is asked.")
     ] = False,
     seed: options.Seed = None,
     config: options.ConfigFile = None,
@@ -87,7 +117,7 @@ def evaluate(
 ) -> None:
     """Score a model on long-context benchmarks, with an interval for every number.
 
-    Re-running the same command goes on where it stopped. Exit code 1: some samples could not be generated.
+    Re-running the same command goes on where it stopped. Exit code 1: some samples could not be generated or judged.
     """
     from golongrl.cli import console
     from golongrl.core.config import build, command_table, parse_set
@@ -115,6 +145,10 @@ def evaluate(
         "max_input": parse_length(max_input) if max_input else None,
         "max_output": parse_length(max_output) if max_output else None,
         "max_model_len": parse_length(max_model_len) if max_model_len else None,
+        "overlong": overlong,
+        "judge_model": judge_model,
+        "judge_base_url": judge_base_url,
+        "bfcl_python": bfcl_python,
         "tokenizer": tokenizer,
         "think": think,
         "responses": responses,

@@ -94,7 +94,8 @@ class Endpoint:
     `identity` names the model in content keys (default: `model`), so that a model folder can be known by its content
     instead of its path. `token_budget` bounds the sum of prompt and output tokens in flight; None leaves only
     `max_requests`. `alive` is asked after failures and about once a second; it raises when waiting is pointless.
-    `api_key_env` is the environment variable that holds the key.
+    `api_key_env` is the environment variable that holds the key; `address_option` is what error messages tell people
+    to check.
     """
 
     base_url: str
@@ -107,6 +108,7 @@ class Endpoint:
     backoff: float = 1.0
     alive: Callable[[], None] | None = None
     api_key_env: str = "OPENAI_API_KEY"
+    address_option: str = "--base-url"
 
 
 class TokenGate:
@@ -226,8 +228,9 @@ class Health:
     def gave_up(self, started: float, error: ChatError, status: int | None) -> None:
         """Raise ServerError when a request that ran out of attempts speaks for the whole endpoint."""
         if status in (401, 403, 404):
+            address = self.endpoint.address_option
             advice = (
-                "check --base-url and the model's name" if status == 404 else f"check {self.endpoint.api_key_env}"
+                f"check {address} and the model's name" if status == 404 else f"check {self.endpoint.api_key_env}"
             )
             raise ServerError(f"{self.endpoint.base_url} refuses requests ({error.message}); {advice}")
         if status is None and error.kind == "server" and self.last_reply <= started:
@@ -380,7 +383,7 @@ def served_length(endpoint: Endpoint) -> int | None:
     except openai.APIConnectionError as error:
         raise ServerError(
             f"{endpoint.base_url} cannot be reached ({type(error.__cause__).__name__}); "
-            "start the server, or check --base-url (it ends in /v1)"
+            f"start the server, or check {endpoint.address_option} (it ends in /v1)"
         ) from error
     for model in models:
         length = getattr(model, "max_model_len", None)

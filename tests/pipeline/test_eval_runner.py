@@ -91,7 +91,7 @@ def test_overlong_items_are_counted_not_dropped(tmp_path):
     assert (results["n"], results["n_overlong"], results["n_scored"]) == (6, 2, 4)
     assert results["settings"]["max_input"] == 1400
     samples = read(tmp_path / "run" / "samples.jsonl")
-    long = [s for s in samples if s["status"] == "overlong"]
+    long = [s for s in samples if s["status"] == "overlong_input"]
     assert [(s["score"], s["reason"]) for s in long] == [(None, "truncated")] * 2
     assert results["score_unscored_as_zero"] == pytest.approx(results["score"] * 4 / 6, abs=1e-6)
     assert "2 of 6 samples do not fit" in card.remarks()[0]
@@ -269,6 +269,27 @@ def test_limits_are_the_recipes_where_the_model_allows():
     assert limits(known=1048576) == (1048576, 131072, 51200)
 
 
+def test_a_benchmark_has_limits_of_its_own():
+    def of(name, known=None, **values):
+        from golongrl.pipeline.evaluation import benchmarks
+
+        bench = benchmarks.get(name)
+        found = plan.choose_limits(
+            config(model="m", **values), known, None, max_input=bench.max_input, max_output=bench.max_output
+        )
+        assert found.max_input + found.max_output <= found.max_model_len
+        return found.max_model_len, found.max_input, found.max_output
+
+    assert of("mrcr-1m") == (1099776, 1048576, 51200)
+    assert of("mrcr-1m", known=262144) == (262144, 210944, 51200)
+    # What is known of no length is not held against the answer.
+    assert of("corpusqa-1m", max_input=65536, max_output=1024) == (132096, 65536, 1024)
+    assert of("frames", max_input=60) == (182272, 60, 51200)
+    assert of("frames", max_input=200000) == (251200, 200000, 51200)
+    assert of("mmlu-pro") == (163840, 131072, 32768)
+    assert of("mmlu-pro", known=32768) == (32768, 23564, 9204)
+
+
 def test_limits_always_reserve_the_output():
     # 32768 * 51200 / 182272 = 9204.
     assert limits(known=32768) == (32768, 23564, 9204)
@@ -314,6 +335,12 @@ def test_transformers_serve_is_told_to_sample(tmp_path):
     assert plan.sampling_extra(config(model=str(folder), engine="vllm"), folder) == {}
 
 
+def test_responses_to_built_items_need_no_data(tmp_path):
+    (tmp_path / "responses.jsonl").write_text('{"id": "1k-2n-0", "response": "nothing of it"}\n')
+    results = runner.evaluate(config(responses=str(tmp_path / "responses.jsonl"), out=str(tmp_path / "run")))
+    assert (results.cards[0].results["n_scored"], results.cards[0].results["counts"]["server_error"]) == (1, 5)
+
+
 def test_truncated_answers_are_graded_and_counted_as_cut(tmp_path):
     own = {"answer": "abcRain", "random_string_to_prepend": "abc", "finish_reason": "length"}
     results = runner.evaluate(responses(tmp_path, {"id": 1, "response": "abcRain", **own})).cards[0].results
@@ -329,7 +356,15 @@ def test_grading_in_a_pool_equals_grading_here():
 
 
 def sample(identity, score, cluster, needles="2", length="4k"):
-    return {"id": identity, "score": score, "cluster": cluster, "needles": needles, "length": length}
+    status = "unjudged" if score is None else "ok"
+    return {
+        "id": identity,
+        "status": status,
+        "score": score,
+        "cluster": cluster,
+        "needles": needles,
+        "length": length,
+    }
 
 
 def test_aggregate_by_hand():
@@ -338,6 +373,15 @@ def test_aggregate_by_hand():
     assert entry == {
         "n": 3,
         "n_scored": 2,
+        "counts": {
+            "ok": 2,
+            "no_answer": 0,
+            "truncated_output": 0,
+            "overlong_input": 0,
+            "server_error": 0,
+            "judge_error": 0,
+            "unjudged": 1,
+        },
         "score": 0.5,
         "low": 0.0,
         "high": 1.0,

@@ -7,9 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from golongrl.core import tokens
 from golongrl.core.config import Config
 from golongrl.core.text import Think
+from golongrl.pipeline.evaluation import benchmarks
 
 ThinkOption = Literal["auto", "required", "optional"]
 Engine = Literal["transformers", "vllm", "sglang"]
+Overlong = Literal["error", "skip", "middle-document"]
 
 RECIPE_INPUT = 131072
 RECIPE_OUTPUT = 51200
@@ -31,15 +33,21 @@ _NOT_IDENTITY = frozenset(
         "out",
         "data",
         "responses",
+        "bfcl_python",
+        "judge_base_url",
+        "judge_api_key_env",
+        "judge_concurrency",
     }
 )
+JUDGE_SETTINGS = ("judge_model", "judge_temperature", "judge_max_output", "judge_retries")
+"""What decides the verdicts; another judge may grade the same answers again."""
 
 
 class EvalConfig(Config):
     """Defaults are the recipe's: temperature 0.7, top-p 0.95, 128K tokens in, 50K out."""
 
     bench: list[str] = Field(min_length=1)
-    """Benchmark names; see golongrl.pipeline.evaluation.benchmarks.BENCHMARKS."""
+    """Names of benchmarks and groups; see BENCHMARKS and GROUPS of golongrl.pipeline.evaluation.benchmarks."""
     model: str | None = None
     """A model folder, or the name that the endpoint serves."""
     base_url: str | None = None
@@ -53,7 +61,11 @@ class EvalConfig(Config):
     port: int | None = Field(default=None, ge=1, le=65535)
     """Port of the started server on 127.0.0.1; default: a free one."""
     data: str | None = None
-    """The benchmark's data file, or the documents that mrcr-mini builds from."""
+    """The benchmark's rows (a file or folder), or the documents that mrcr-mini builds from.
+
+    Or a folder with a file or folder per benchmark, named after it; those it lacks come from the hub. Data without
+    such names serve every benchmark.
+    """
     responses: str | None = None
     """JSONL of {id, response}: score these instead of generating."""
     rescore: bool = False
@@ -66,18 +78,20 @@ class EvalConfig(Config):
     """mrcr-mini: how many passages share one request."""
     answer_tokens: int = Field(default=64, ge=8)
     """mrcr-mini: the largest passage, in tokens."""
-    repeats: int = Field(default=1, ge=1)
-    """Generations per item, each with a seed of its own."""
+    repeats: int | None = Field(default=None, ge=1)
+    """Generations per item, each with a seed of its own; default: the benchmark's (32 for AIME, else 1)."""
     temperature: float = Field(default=0.7, ge=0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(default=0.95, gt=0, le=1)
     """Nucleus mass."""
     max_input: int | None = Field(default=None, ge=1)
-    """Largest prompt in tokens; default 131072, less where the model's length needs it."""
+    """Largest prompt in tokens; default 131072 or the benchmark's, less where the model's length needs it."""
     max_output: int | None = Field(default=None, ge=1)
-    """Largest answer in tokens, thinking included; default 51200, less where the model's length needs it."""
+    """Largest answer in tokens, thinking included; default 51200 or the benchmark's, less where it must be."""
     max_model_len: int | None = Field(default=None, ge=2)
     """Prompt and answer together; default: what the server or the model's config.json says."""
+    overlong: Overlong = "skip"
+    """Prompts above `max_input`: stop before the first request, leave them out, or cut the document's middle."""
     tokenizer: str | None = None
     """Folder, hub id or "approx"; default: the model folder's, else "approx"."""
     think: ThinkOption = "auto"
@@ -90,6 +104,22 @@ class EvalConfig(Config):
     """Seconds until a request counts as lost."""
     retries: int = Field(default=5, ge=0)
     """Attempts after the first, for rate limits, server errors and broken connections."""
+    judge_model: str | None = None
+    """The model that judges free answers, by the name that its endpoint serves."""
+    judge_base_url: str | None = None
+    """The judge's OpenAI-compatible endpoint, up to and including /v1."""
+    judge_api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the judge's key."""
+    judge_temperature: float = Field(default=0.0, ge=0)
+    """The judge's sampling temperature."""
+    judge_max_output: int = Field(default=4096, ge=16)
+    """Largest reply of the judge in tokens, thinking included."""
+    judge_retries: int = Field(default=3, ge=0)
+    """How often a reply without a verdict is asked for again, before the answer counts as unjudged."""
+    judge_concurrency: int = Field(default=16, ge=1)
+    """Questions to the judge at once."""
+    bfcl_python: str | None = None
+    """Interpreter that has the package bfcl-eval; default: `server_python`."""
     seed: int = 0
     """Seed of sampling, of mrcr-mini's construction and of the intervals."""
     out: str | None = None
@@ -105,7 +135,8 @@ class EvalConfig(Config):
         parts = [value] if isinstance(value, str) else value
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             return value
-        return list(dict.fromkeys(name.strip() for part in parts for name in part.split(",") if name.strip()))
+        names = [name.strip() for part in parts for name in part.split(",") if name.strip()]
+        return benchmarks.expand(names)
 
     @field_validator("max_length", mode="before")
     @classmethod
@@ -143,11 +174,27 @@ class EvalConfig(Config):
             raise ValueError("--model is missing: a model folder, or the name that --base-url serves")
         if self.base_url and self.engine:
             raise ValueError("--base-url uses a running server and --engine starts one; give one of them")
+        if (self.judge_model is None) != (self.judge_base_url is None):
+            raise ValueError("--judge-model and --judge-base-url belong together: the name, and where it is served")
         return self
+
+    def repeats_of(self, bench: str) -> int:
+        """Generations per item of one benchmark."""
+        return self.repeats or benchmarks.get(bench).repeats
 
     def identity(self, bench: str) -> dict[str, object]:
         """What decides the result for one benchmark, as JSON types: a run folder holds exactly one of these."""
-        return {"bench": bench, **self.model_dump(mode="json", exclude=set(_NOT_IDENTITY | {"bench"}))}
+        settings = self.model_dump(mode="json", exclude=set(_NOT_IDENTITY | {"bench"}))
+        return {"bench": bench, **settings, "repeats": self.repeats_of(bench)}
 
 
-__all__ = ["RECIPE_INPUT", "RECIPE_OUTPUT", "Engine", "EvalConfig", "Think", "ThinkOption"]
+__all__ = [
+    "JUDGE_SETTINGS",
+    "RECIPE_INPUT",
+    "RECIPE_OUTPUT",
+    "Engine",
+    "EvalConfig",
+    "Overlong",
+    "Think",
+    "ThinkOption",
+]

@@ -108,16 +108,27 @@ def describe_model(config: EvalConfig) -> Model:
     )
 
 
-def choose_limits(config: EvalConfig, known_length: int | None, short_output: int | None) -> Limits:
+def choose_limits(
+    config: EvalConfig,
+    known_length: int | None,
+    short_output: int | None,
+    *,
+    max_input: int | None = None,
+    max_output: int | None = None,
+) -> Limits:
     """The recipe's limits, fitted to the model: what the user fixed stays, the rest gives way.
 
-    A default output takes at most the recipe's share of the model's length (51,200 of 182,272), and no more than
-    `short_output` where that suffices. Raises UsageError when nothing is left for the prompt.
+    `max_input` and `max_output` are the benchmark's own where it has them. A default output takes at most the
+    recipe's share of the model's length (51,200 of 182,272), and no more than `short_output` where that suffices.
+    Raises UsageError when nothing is left for the prompt.
     """
-    length = config.max_model_len or known_length or RECIPE_INPUT + RECIPE_OUTPUT
+    most_input, most_output = max_input or RECIPE_INPUT, max_output or RECIPE_OUTPUT
+    length = config.max_model_len or known_length
+    if length is None:
+        length = max(RECIPE_INPUT, config.max_input or most_input) + (config.max_output or most_output)
     output = config.max_output
     if output is None:
-        output = max(1, min(RECIPE_OUTPUT, length * RECIPE_OUTPUT // (RECIPE_INPUT + RECIPE_OUTPUT)))
+        output = max(1, min(most_output, length * RECIPE_OUTPUT // (RECIPE_INPUT + RECIPE_OUTPUT)))
         if short_output is not None:
             output = min(output, short_output)
         if config.max_input is not None:
@@ -128,7 +139,7 @@ def choose_limits(config: EvalConfig, known_length: int | None, short_output: in
             f"max_input {config.max_input} and max_output {config.max_output} do not fit a model of {length} tokens; "
             "lower them, or raise --max-model-len"
         )
-    return Limits(length, min(config.max_input or RECIPE_INPUT, room), output)
+    return Limits(length, min(config.max_input or most_input, room), output)
 
 
 def sampling_extra(config: EvalConfig, folder: Path | None) -> dict[str, Any]:

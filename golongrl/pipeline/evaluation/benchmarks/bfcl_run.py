@@ -65,7 +65,7 @@ def generate(
     if status:
         raise ServerError(
             f"bfcl-eval ended with status {status}; it runs in {python}, which needs `pip install {PACKAGE}` "
-            f"(--server-python names another). Finished work is kept. Last lines of {log}:\n{servers.log_tail(log)}"
+            f"(--bfcl-python names another). Finished work is kept. Last lines of {log}:\n{servers.log_tail(log)}"
         )
     failures = _failures(folder)
     found = read_results(folder)
@@ -104,7 +104,7 @@ def _run(command: list[str], base_url: str, log: Path) -> int:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ServerError(f"cannot run {command[0]}: {error.strerror}; check --server-python") from error
+            raise ServerError(f"cannot run {command[0]}: {error.strerror}; check --bfcl-python") from error
     try:
         return process.wait()
     finally:
