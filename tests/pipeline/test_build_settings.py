@@ -1,10 +1,12 @@
 """Settings of a build: what they refuse, what decides the result, and how they may be written."""
 
+from pathlib import Path
+
 import pytest
 from test_dataset_build import write_corpus
 
 from golongrl.core import config as configuration
-from golongrl.core.config import parse_set
+from golongrl.core.config import command_table, parse_set
 from golongrl.core.errors import ConfigError, UsageError
 from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.estimate import estimate
@@ -12,6 +14,22 @@ from golongrl.pipeline.dataset.settings import BuildConfig, generator_table
 from golongrl.pipeline.dataset.verifying.rollouts import calls_for
 
 MODEL = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "build-all.toml"
+
+
+def test_the_example_of_all_phases_holds():
+    table, where = command_table("build-dataset", EXAMPLE)
+    table.pop("out")
+    config = configuration.build(BuildConfig, table, where=where)
+    assert (config.asks_model, config.by_rules, config.verify.votes, config.difficulty.large) == (
+        True,
+        True,
+        4,
+        "second",
+    )
+    assert config.models["first"].think == "required"
 
 
 def made(*given, **table):
