@@ -27,6 +27,7 @@ from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.reporting.phase_facts import DifficultyFacts, SynthesisFacts, VerifyFacts
 from golongrl.pipeline.dataset.screen import Contamination, drop_repeats, within_cells
 from golongrl.pipeline.dataset.settings import BuildConfig
+from golongrl.pipeline.dataset.synthesis.synthesize import synthesize
 from golongrl.pipeline.dataset.verifying import difficulty, verification
 from golongrl.pipeline.dataset.workers import RunAll
 
@@ -133,8 +134,6 @@ def _oversampled(config: BuildConfig, share: Mapping[Cell, float]) -> dict[Cell,
 
 def _synthesized(shop: Shop, wanted: Mapping[Cell, int]) -> tuple[list[Item], SynthesisFacts]:
     """A model's questions about the documents."""
-    from golongrl.pipeline.dataset.synthesis.synthesize import synthesize
-
     library = Library(shop.work, shop.corpus.entries, load_tokenizer(shop.config.tokenizer))
     result = synthesize(
         library,
