@@ -20,11 +20,12 @@ import string
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import scored_files
 from rouge_score.rouge_scorer import RougeScorer
+from scored_files import Result, infinitebench_scores, jsonl
 from sklearn.metrics import ndcg_score
 
 from golongrl.core.records import parse_record
@@ -34,10 +35,9 @@ from golongrl.rewards.ndcg import ndcg_at_k
 from golongrl.rewards.token_f1 import token_f1
 
 CONVENTIONS = {
+    **scored_files.CONVENTIONS,
     "folded": "compatibility characters are folded before words are cut (the unfolded mean is the published figure)",
     "whole text": "one longest common subsequence of the whole text; that scorer joins word sets of sentences",
-    "trailing space": "both sides lose surrounding white space; that scorer keeps the gold's",
-    "last letter": "words and texts behind a letter are read; that scorer takes the first letter or word only",
     "commas and spaces": "commas separate thousands or list items; decimal commas and spaces in numbers are not read",
     "other options": "a case for other options: coarser precision, free variable names, sets against relations",
     "escaped twice": "LaTeX with every backslash doubled is not unescaped",
@@ -50,27 +50,6 @@ CONVENTIONS = {
 }
 
 
-@dataclass
-class Result:
-    """Rows of one source: how many match, and how many fall under which convention."""
-
-    metric: str
-    source: str
-    rows: int = 0
-    matches: int = 0
-    conventions: Counter[str] = field(default_factory=Counter)
-    unexplained: list[str] = field(default_factory=list)
-
-    def add(self, matches: bool, convention: str | None = None, what: str = "") -> None:
-        self.rows += 1
-        if matches:
-            self.matches += 1
-        elif convention:
-            self.conventions[convention] += 1
-        else:
-            self.unexplained.append(what)
-
-
 def value(metric: str, gold: str | list[str], response: str, **extra_info) -> float | None:
     truth = {"doc_ids": gold} if isinstance(gold, list) else {"golden_label": gold}
     row = {
@@ -80,10 +59,6 @@ def value(metric: str, gold: str | list[str], response: str, **extra_info) -> fl
         "extra_info": {"metric": metric, **extra_info},
     }
     return score_response(parse_record(row), response, think="optional").value
-
-
-def jsonl(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def longbench(folder: Path) -> Iterator[Result]:
@@ -167,36 +142,19 @@ _NO_MARKS = str.maketrans("", "", _MARKS)
 
 
 def infinitebench(folder: Path) -> Iterator[Result]:
-    published = json.loads((folder / "TRUTH.json").read_text())["yi-6b-200k"]
+    published = infinitebench_scores(folder)
     found = Result("em", f"InfiniteBench passkey, published {published['passkey']}")
     for row in jsonl(folder / "yi-6b-200k__passkey.jsonl"):
         number = re.search(r"\d+", row["prediction"])
         found.add(value("em", row["ground_truth"], number[0] if number else "") == 1.0, what=row["prediction"][:60])
     yield found
-    choice, hits = Result("choice", f"InfiniteBench longbook_choice, published {published['longbook_choice_eng']}"), 0
-    for row in jsonl(folder / "yi-6b-200k__longbook_choice_eng.jsonl"):
-        said, (text, letter) = row["prediction"].strip(), row["ground_truth"]
-        theirs = float(said[:1] == letter or said == text or first_word(said) == letter)
-        hits += theirs
-        ours = value("choice", letter, said, options=list("wxyz"))
-        choice.add(ours == theirs, "last letter")
-    if abs(100 * hits / choice.rows - published["longbook_choice_eng"]) > 0.0051:
-        choice.unexplained.append(f"the official rule gives {100 * hits / choice.rows:.2f}")
-    yield choice
-
-
-def first_word(text: str) -> str:
-    return next((word for word in re.split(r"[^A-Za-z]+", text) if word in ("A", "B", "C", "D")), "")
+    yield scored_files.longbook_choice(
+        folder, "choice", lambda said, letter: value("choice", letter, said, options=list("wxyz"))
+    )
 
 
 def mrcr(folder: Path) -> Iterator[Result]:
-    result = Result("em, strict_prefix", "MRCR 2-needle generations with scores")
-    for row in jsonl(folder / "gemini_3_pro_2needle.jsonl"):
-        gold = row["ground_truth"]
-        ours = mrcr_ratio(row["model_response"], gold, gold[:10])
-        gap = abs(ours - float(row["score"]))
-        result.add(gap < 1e-6, "trailing space" if gold != gold.strip() and gap < 1e-3 else None, gold[:40])
-    yield result
+    yield scored_files.mrcr(folder, "em, strict_prefix", lambda response, gold: mrcr_ratio(response, gold, gold[:10]))
 
 
 def trec(folder: Path) -> Iterator[Result]:
@@ -328,7 +286,7 @@ def main() -> None:
     parser.add_argument("--rouge-testdata", type=Path)
     given = parser.parse_args()
     logging.disable(logging.WARNING)
-    sources: list[tuple[Callable[[Path], Iterator[Result]], Path | None]] = [
+    sources: list[scored_files.Source] = [
         (longbench, given.data / "scored_longbench_v1"),
         (infinitebench, given.data / "scored_infinitebench"),
         (mrcr, given.data / "scored_mrcr"),
@@ -338,27 +296,7 @@ def main() -> None:
         (model_outputs, given.data / "math_verify" / "model_outputs.csv"),
         (math_suite, given.math_verify_tests),
     ]
-    print("| metric | source | rows | matches | by convention | unexplained |")
-    print("| --- | --- | ---: | ---: | --- | ---: |")
-    used: set[str] = set()
-    unexplained: list[str] = []
-    for read, path in sources:
-        if path is None or not path.exists():
-            print(f"left out: {read.__name__}, {path or 'no folder given'}", file=sys.stderr)
-            continue
-        for result in read(path):
-            named = ", ".join(f"{count} {name}" for name, count in result.conventions.items()) or "-"
-            line = (result.metric, result.source, result.rows, result.matches, named, len(result.unexplained))
-            print("| " + " | ".join(map(str, line)) + " |", flush=True)
-            used |= set(result.conventions)
-            unexplained += [f"{result.source}: {what}" for what in result.unexplained]
-    print()
-    for name in CONVENTIONS:
-        if name in used:
-            print(f"- {name}: {CONVENTIONS[name]}")
-    for what in unexplained:
-        print(f"unexplained: {what}", file=sys.stderr)
-    sys.exit(1 if unexplained else 0)
+    sys.exit(scored_files.print_table(sources, CONVENTIONS))
 
 
 if __name__ == "__main__":

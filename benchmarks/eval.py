@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from golongrl.core import tokens
+from golongrl.core import chat_template, tokens
 from golongrl.core.config import build
-from golongrl.pipeline.evaluation import runner, template
+from golongrl.pipeline.evaluation import runner
 from golongrl.pipeline.evaluation.benchmarks import mrcr, mrcr_mini
 from golongrl.pipeline.evaluation.benchmarks.base import LoadOptions
 from golongrl.pipeline.evaluation.config import EvalConfig
@@ -32,7 +32,7 @@ def sequential(base_url: str) -> float:
         LoadOptions(
             data=None,
             tokenizer=approx,
-            count_prompt=lambda messages: template.prompt_tokens(approx, messages, None),
+            count_prompt=lambda messages: chat_template.prompt_tokens(approx, messages, None),
             max_length=[1024],
             limit=ITEMS,
             needles=[2, 4],

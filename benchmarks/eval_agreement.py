@@ -11,21 +11,21 @@ neither matches nor falls under a named convention. `agreement.py` beside it doe
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from agreement import Result, first_word, jsonl
+import scored_files
+from scored_files import Result, infinitebench_scores, jsonl
 
 from golongrl.pipeline.evaluation import benchmarks
-from golongrl.pipeline.evaluation.benchmarks import judging, longmemeval
+from golongrl.pipeline.evaluation.benchmarks import longmemeval
 from golongrl.pipeline.evaluation.benchmarks.answers import stated
 from golongrl.rewards.token_f1 import token_f1
 
 CONVENTIONS = {
-    "trailing space": "both sides lose surrounding white space; that scorer keeps the gold's",
+    **scored_files.CONVENTIONS,
     "stated answer": "what the response calls the answer is scored; that scorer takes the whole text, whose score "
     "stands in the details and is equal",
-    "last letter": "words and texts behind a letter are read; that scorer takes the first letter or word only",
     "no response": "the request was refused as too long: no answer and no score here, a failed row there",
 }
 
@@ -35,13 +35,11 @@ def score(name: str, gold: dict, response: str) -> float | None:
 
 
 def mrcr(folder: Path) -> Iterator[Result]:
-    result = Result("mrcr-128k", "MRCR 2-needle generations with scores")
-    for row in jsonl(folder / "gemini_3_pro_2needle.jsonl"):
-        gold = row["ground_truth"]
-        ours = score("mrcr-128k", {"answer": gold, "prefix": gold[:10]}, row["model_response"])
-        gap = abs(ours - float(row["score"]))
-        result.add(gap < 1e-6, "trailing space" if gold != gold.strip() and gap < 1e-3 else None, gold[:40])
-    yield result
+    yield scored_files.mrcr(
+        folder,
+        "mrcr-128k",
+        lambda response, gold: score("mrcr-128k", {"answer": gold, "prefix": gold[:10]}, response),
+    )
 
 
 def f1_rows(result: Result, pairs: list[tuple[str, list[str]]], published: float) -> Result:
@@ -71,22 +69,13 @@ def longbench(folder: Path) -> Iterator[Result]:
 
 
 def infinitebench(folder: Path) -> Iterator[Result]:
-    published = json.loads((folder / "TRUTH.json").read_text())["yi-6b-200k"]
     name = "longbook_qa_eng"
+    published = infinitebench_scores(folder)[name]
     pairs = [(row["prediction"], row["ground_truth"]) for row in jsonl(folder / f"yi-6b-200k__{name}.jsonl")]
-    yield f1_rows(
-        Result("longbench-qa", f"InfiniteBench {name}, published {published[name]}"), pairs, published[name]
+    yield f1_rows(Result("longbench-qa", f"InfiniteBench {name}, published {published}"), pairs, published)
+    yield scored_files.longbook_choice(
+        folder, "longbench-v2", lambda said, letter: score("longbench-v2", {"answer": letter, "options": 4}, said)
     )
-    name = "longbook_choice_eng"
-    result, hits = Result("longbench-v2", f"InfiniteBench {name}, published {published[name]}"), 0.0
-    for row in jsonl(folder / f"yi-6b-200k__{name}.jsonl"):
-        said, (text, letter) = row["prediction"].strip(), row["ground_truth"]
-        theirs = float(said[:1] == letter or said == text or first_word(said) == letter)
-        hits += theirs
-        result.add(score("longbench-v2", {"answer": letter, "options": 4}, said) == theirs, "last letter")
-    if abs(100 * hits / result.rows - published[name]) > 0.0051:
-        result.unexplained.append(f"the official rule gives {100 * hits / result.rows:.2f}")
-    yield result
 
 
 def longbench_v2(folder: Path) -> Iterator[Result]:
@@ -110,52 +99,28 @@ def longbench_v2(folder: Path) -> Iterator[Result]:
 
 
 def long_mem_eval(folder: Path) -> Iterator[Result]:
-    """No judge runs here: each response is put to ours, whose reply is the published one, and the verdict is read."""
-    result = Result("longmemeval", "LongMemEval judgements of GPT-4o-mini, read back as verdicts")
+    """Whether every published response is put to the judge; no judge runs here, so that no verdict is compared."""
+    result = Result("longmemeval", "LongMemEval responses: each is one for the judge")
     for row in jsonl(folder / "oracle_bc_only_con500_1k.jsonl"):
         kind = "multi-session"
         gold = {"question": "?", "answer": "?", "type": kind, "date": "?", "abstain": "_abs" in row["question_id"]}
         asked = longmemeval.judge_messages(gold, row["hypothesis"], "optional")
-        label = row["autoeval_label"]["label"]
-        verdict = judging.read_verdict("Yes." if label else "No.") if isinstance(asked, list) else asked
-        result.add(verdict is not None and verdict.value == float(label), what=row["question_id"])
+        result.add(isinstance(asked, list), what=row["question_id"])
     yield result
-
-
-SOURCES: list[tuple[Callable[[Path], Iterator[Result]], str]] = [
-    (mrcr, "scored_mrcr"),
-    (longbench, "scored_longbench_v1"),
-    (infinitebench, "scored_infinitebench"),
-    (longbench_v2, "scored_longbench_v2"),
-    (long_mem_eval, "scored_longmemeval"),
-]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
-    print("| scorer | source | rows | equal | by convention | unexplained |")
-    print("| --- | --- | ---: | ---: | --- | ---: |")
-    used: set[str] = set()
-    unexplained: list[str] = []
-    for read, name in SOURCES:
-        if not (data / name).exists():
-            print(f"left out: {name}, there is no {data / name}", file=sys.stderr)
-            continue
-        for result in read(data / name):
-            named = ", ".join(f"{count} {why}" for why, count in result.conventions.items()) or "-"
-            line = (result.metric, result.source, result.rows, result.matches, named, len(result.unexplained))
-            print("| " + " | ".join(map(str, line)) + " |", flush=True)
-            used |= set(result.conventions)
-            unexplained += [f"{result.source}: {what}" for what in result.unexplained]
-    print()
-    for name, meaning in CONVENTIONS.items():
-        if name in used:
-            print(f"- {name}: {meaning}")
-    for what in unexplained:
-        print(f"unexplained: {what}", file=sys.stderr)
-    sys.exit(1 if unexplained else 0)
+    sources: list[scored_files.Source] = [
+        (mrcr, data / "scored_mrcr"),
+        (longbench, data / "scored_longbench_v1"),
+        (infinitebench, data / "scored_infinitebench"),
+        (longbench_v2, data / "scored_longbench_v2"),
+        (long_mem_eval, data / "scored_longmemeval"),
+    ]
+    sys.exit(scored_files.print_table(sources, CONVENTIONS))
 
 
 if __name__ == "__main__":

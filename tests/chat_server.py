@@ -1,11 +1,12 @@
 """A small OpenAI-compatible server for tests, run as a process of its own: deterministic answers, faults on request.
 
 It answers with the random prefix of an MRCR question and the first assistant message of the conversation, or with
-"echo: ..." and the last message. `GET /stats` tells what it saw.
+"echo: ..." and the last message. `GET /stats` tells what it saw. Other servers for tests build on its parts.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import time
 import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 STATS = {"requests": 0, "peak": 0, "seeds": [], "tokens_peak": 0, "keys": []}
 ATTEMPTS: Counter = Counter()
@@ -32,14 +34,14 @@ def answer(messages):
     return f"echo: {last}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class JsonHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
         pass
 
     def reply(self, status, body, headers=()):
-        data = json.dumps(body).encode()
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
@@ -48,6 +50,41 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+
+def serve(port, handler, options, **parts):
+    """Print the port and answer without end; handlers find the options and parts in `self.server`."""
+    server = Server(("127.0.0.1", port), handler)
+    vars(server).update(options=options, **parts)
+    print(f"port {server.server_address[1]}", flush=True)
+    server.serve_forever()
+
+
+def model_list(names, length):
+    """The body of `/v1/models`; a length of 0 is not told."""
+    told = {"object": "model", "created": 0, "owned_by": "tests", **({"max_model_len": length} if length else {})}
+    return {"object": "list", "data": [{"id": name, **told} for name in names]}
+
+
+def completion(model, text, prompt_tokens, completion_tokens, **message):
+    """The body of an answer; `message` holds further fields of its message."""
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+    message = {"role": "assistant", "content": text, **message}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {**usage, "total_tokens": sum(usage.values())},
+    }
+
+
+class Handler(JsonHandler):
     def do_GET(self):
         if self.path == "/health":
             self.reply(200, {"status": "ok"})
@@ -55,10 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             with LOCK:
                 self.reply(200, STATS)
         elif self.path == "/v1/models":
-            model = {"id": "echo", "object": "model", "created": 0, "owned_by": "tests"}
-            if self.server.options.model_len:
-                model["max_model_len"] = self.server.options.model_len
-            self.reply(200, {"object": "list", "data": [model]})
+            self.reply(200, model_list(["echo"], self.server.options.model_len))
         else:
             self.reply(404, {"error": {"message": "no such path"}})
 
@@ -105,22 +139,11 @@ class Handler(BaseHTTPRequestHandler):
                 NOW["tokens"] -= cost
 
     def completion(self, body):
-        message = {"role": "assistant", "content": answer(body["messages"])}
-        if self.server.options.reasoning:
-            message["reasoning_content"] = "let me think"
-        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [choice],
-            "usage": usage,
-        }
+        thought = {"reasoning_content": "let me think"} if self.server.options.reasoning else {}
+        return completion(body["model"], answer(body["messages"]), 11, 7, **thought)
 
 
-def parse(arguments=None):
+def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0)
@@ -132,25 +155,14 @@ def parse(arguments=None):
     parser.add_argument("--refuse", default="")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--reasoning", action="store_true")
-    return parser.parse_args(arguments)
-
-
-def main():
-    options = parse()
-    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
-    server.daemon_threads = True
-    server.request_queue_size = 128
-    server.options = options
-    print(f"port {server.server_address[1]}", flush=True)
-    server.serve_forever()
+    return parser.parse_args()
 
 
 class Running:
     """A started server: its base URL, process and statistics."""
 
     def __init__(self, process, port):
-        self.process = process
-        self.port = port
+        self.process, self.port = process, port
         self.base_url = f"http://127.0.0.1:{port}/v1"
 
     def stats(self):
@@ -159,10 +171,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def start(*arguments):
-    """Run the server as a process until the block ends."""
-    command = [sys.executable, "-u", __file__, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def run(script, *arguments):
+    """Run a server's script as a process until the block ends."""
+    command = [sys.executable, "-u", script, *map(str, arguments)]
+    # A script finds the modules of its own folder, and this one only here.
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path})
     try:
         yield Running(process, int(process.stdout.readline().split()[1]))
     finally:
@@ -171,5 +185,9 @@ def start(*arguments):
         process.stdout.close()
 
 
+start = functools.partial(run, __file__)
+"""Run the server as a process until the block ends."""
+
 if __name__ == "__main__":
-    main()
+    options = parse()
+    serve(options.port, Handler, options)

@@ -117,7 +117,7 @@ def evaluate(
 ) -> None:
     """Score a model on long-context benchmarks, with an interval for every number.
 
-    Re-running the same command goes on where it stopped. Exit code 1: some samples could not be generated or judged.
+    Re-running the same command goes on where it stopped. Exit code 1: errors left samples without answer or verdict.
     """
     from golongrl.cli import console
     from golongrl.core.config import build, command_table, parse_set

@@ -28,10 +28,9 @@ _OTHERS = ((0, 0x3400), (0xA000, 0xD800), (0xF900, 0x20000), (0x2F800, 0x2FA20),
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a text: `codes` are its comparable characters (0 between words; uint8 where
-    all are ASCII), word i is the `length[i]` codes
-    from `first[i]` on, and `hashes[i]` its hash. `origin` says where in the text a code comes from, where that is
-    not its own place."""
+    """The words of a text: `codes` are its comparable characters (0 between words; uint8 where all are ASCII), word i
+    is the `length[i]` codes from `first[i]` on, and `hashes[i]` its hash. `origin` says where in the text a code
+    comes from, where that is not its own place."""
 
     codes: NDArray[Any]
     first: NDArray[np.int64]

@@ -1,10 +1,12 @@
 """A library on disk of small documents, for the tests of items."""
 
+from dataclasses import replace
+
 from golongrl.core.documents import DocumentBuilder
 from golongrl.core.tokens import ApproxTokenizer
-from golongrl.pipeline.dataset.assign import amounts
-from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
-from golongrl.pipeline.dataset.library import Library, write_index
+from golongrl.pipeline.dataset.collect import store
+from golongrl.pipeline.dataset.index import write_index
+from golongrl.pipeline.dataset.library import Library
 
 
 def paragraphs(*texts, title="Guide"):
@@ -27,23 +29,7 @@ def library(folder, documents, held_out=()):
     entries = []
     with open(folder / "documents.bin", "wb") as handle:
         for number, document in enumerate(documents):
-            offset, stored = handle.tell(), pack(document)
-            handle.write(stored)
-            entries.append(
-                Entry(
-                    sha256=document.sha256,
-                    source=document.source,
-                    title=document.title,
-                    language=document.language,
-                    licence="CC0-1.0",
-                    kind=kind_of(document),
-                    n_tokens=ApproxTokenizer().count(document.text),
-                    amounts=amounts(document),
-                    shard="documents.bin",
-                    offset=offset,
-                    size=len(stored),
-                    held_out=number in held_out,
-                )
-            )
+            entry = store(document, ApproxTokenizer().count(document.text), handle, "documents.bin")
+            entries.append(replace(entry, licence="CC0-1.0", held_out=number in held_out))
     write_index(folder, entries)
     return Library(folder, entries, ApproxTokenizer()), {e.sha256: n for n, e in enumerate(entries)}

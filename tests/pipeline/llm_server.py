@@ -6,17 +6,15 @@ last message is echoed. Faults are drawn by the content of a request, its attemp
 """
 
 import argparse
-import contextlib
+import functools
 import hashlib
 import importlib.util
 import json
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import chat_server
 
 FAULTS = ("429", "500", "hang", "cut", "nonsense", "malformed")
 LOCK = threading.Lock()
@@ -44,23 +42,9 @@ def digest(*parts):
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(chat_server.JsonHandler):
     # Head and body leave in two writes; with Nagle's algorithm each answer waits 40 ms for an acknowledgement.
     disable_nagle_algorithm = True
-
-    def log_message(self, *args):
-        pass
-
-    def reply(self, status, body, headers=()):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
 
     def do_GET(self):
         options = self.server.options
@@ -68,10 +52,7 @@ class Handler(BaseHTTPRequestHandler):
             with LOCK:
                 self.reply(200, {**STATS, "seen": SEEN, "answered": ANSWERED, "keys": KEYS})
         elif self.path == "/v1/models":
-            length = {"max_model_len": options.model_len} if options.model_len else {}
-            shared = {"object": "model", "created": 0, "owned_by": "tests", **length}
-            rows = [{"id": name, **shared} for name in options.models]
-            self.reply(200, {"object": "list", "data": rows})
+            self.reply(200, chat_server.model_list(options.models, options.model_len))
         else:
             self.reply(200 if self.path == "/health" else 404, {})
 
@@ -153,16 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(n_tokens * self.server.options.token_seconds)
             with LOCK:
                 STATS["busy_seconds"] += n_tokens * self.server.options.token_seconds
-        usage = {"prompt_tokens": max(1, prompt // 4), "completion_tokens": n_tokens}
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        return {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [choice],
-            "usage": {**usage, "total_tokens": sum(usage.values())},
-        }
+        return chat_server.completion(body["model"], text, max(1, prompt // 4), n_tokens)
 
 
 def parse():
@@ -185,44 +157,10 @@ def parse():
     return parser.parse_args()
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-
-
-def main():
-    options = parse()
-    server = Server(("127.0.0.1", 0), Handler)
-    server.options, server.answer = options, load(options.script)
-    server.slots = threading.Semaphore(options.slots)
-    print(f"port {server.server_address[1]}", flush=True)
-    server.serve_forever()
-
-
-class Running:
-    """A started server: its base URL, process and statistics."""
-
-    def __init__(self, process, port):
-        self.process, self.port = process, port
-        self.base_url = f"http://127.0.0.1:{port}/v1"
-
-    def stats(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as reply:
-            return json.load(reply)
-
-
-@contextlib.contextmanager
-def start(*arguments):
-    """Run the server as a process until the block ends."""
-    command = [sys.executable, "-u", __file__, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield Running(process, int(process.stdout.readline().split()[1]))
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
+start = functools.partial(chat_server.run, __file__)
+"""Run the server as a process until the block ends."""
 
 if __name__ == "__main__":
-    main()
+    options = parse()
+    slots = threading.Semaphore(options.slots)
+    chat_server.serve(0, Handler, options, answer=load(options.script), slots=slots)

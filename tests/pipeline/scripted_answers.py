@@ -21,6 +21,7 @@ NAMES = {
     "matches": "T6", "ranked": "T7", "steps": "T8", "summary": "T9",
 }  # fmt: skip
 """Key of the schema -> capability."""
+KEYS = {name: key for key, name in NAMES.items()}
 FAULTS = ("malformed", "misquoted", "pointing", "wrong", "wrong", "known", "unproven", "named", "empty")
 FAULT_PERIOD = 22
 """Of so many drafts each fault spoils one."""
@@ -339,15 +340,18 @@ def shape(capability, language, gold, text, turn):
         place = turn % 4
         return {"options": [*options[:place], gold, *options[place:]], "right": "ABCD"[place]}
     if capability == "T4":
-        total = sum(map(float, gold))
-        number = str(int(total)) if total == int(total) else f"{total:.2f}".rstrip("0")
-        return {"operands": gold, "expression": " + ".join(gold), "number": number, "unit": ""}
+        return {"operands": gold, "expression": " + ".join(gold), "number": sum_of(gold), "unit": ""}
     if capability == "T5":
         columns = ["第七、八个字", "最后两个字"] if language == "zh" else ["fifth word", "last word"]
         return {"columns": columns, "rows": gold}
     if capability == "T7":
         return {"ranked": [{"item": one, "value": str(len(one))} for one in gold]}
-    return {{"T3": "items", "T6": "matches", "T8": "steps", "T9": "summary"}[capability]: gold}
+    return {KEYS[capability]: gold}
+
+
+def sum_of(numbers):
+    """The sum of some numbers, to two places where it is not whole."""
+    return f"{sum(map(float, numbers)):.2f}".rstrip("0").rstrip(".")
 
 
 def spoil(made, fault, capability, language, title, text):
@@ -366,7 +370,7 @@ def spoil(made, fault, capability, language, title, text):
     elif fault == "known" and capability == "T4":
         made["operands"] = made["operands"][:2]
         made["expression"] = " + ".join(made["operands"])
-        made["number"] = f"{sum(map(float, made['operands'])):.2f}".rstrip("0").rstrip(".")
+        made["number"] = sum_of(made["operands"])
         first, second = made["operands"]
         made["question"] = f"{first}加{second}等于多少？" if language == "zh" else f"What is {first} plus {second}?"
     elif fault == "known" and capability == "T1":
@@ -385,7 +389,7 @@ def spoil(made, fault, capability, language, title, text):
         elif capability == "T4":
             made["expression"], made["number"] = made["expression"] + " + 1", str(float(made["number"]) + 1)
         elif capability in ("T3", "T6", "T8"):
-            key = {"T3": "items", "T6": "matches", "T8": "steps"}[capability]
+            key = KEYS[capability]
             made[key] = made[key][::-1] if capability == "T8" else made[key][:2]
 
 
@@ -438,8 +442,7 @@ def formatted(capability, gold, question):
         letters = {text.strip(): letter for letter, text in re.findall(r"^([A-H])\. (.+)$", question, re.MULTILINE)}
         return f"The correct answer is ({letters[gold]})" if gold in letters else None
     if capability == "T4":
-        total = sum(map(float, gold))
-        return f"\\boxed{{{int(total) if total == int(total) else round(total, 2)}}}"
+        return f"\\boxed{{{sum_of(gold)}}}"
     if capability == "T5":
         return f"<answer>{json.dumps({'data': gold}, ensure_ascii=False)}</answer>"
     return "[Answer]\n" + ("\n".join(gold) if isinstance(gold, list) else gold)

@@ -101,13 +101,18 @@ def main(args):
 }
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
+def install_package(site, monkeypatch):
+    """Put the stand-in where the interpreter that runs this test finds it, also as a child process."""
     for name, content in PACKAGE.items():
-        path = tmp_path / "site" / "bfcl_eval" / name
+        path = site / "bfcl_eval" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    install_package(tmp_path / "site", monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
 
 

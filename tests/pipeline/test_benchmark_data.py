@@ -1,11 +1,9 @@
 """Where benchmark rows come from: a hub over HTTP, files of every form, and what is said about broken ones."""
 
-import hashlib
-import http.server
 import json
-import threading
 
 import benchmark_rows
+import hub_server
 import pytest
 
 from golongrl.core import tokens
@@ -41,69 +39,10 @@ def write(folder, name):
     return path
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """What huggingface_hub asks of a server: the facts of a data set, and its files at a commit."""
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body):
-        path = self.path.partition("?")[0]
-        repo = "/".join(path.removeprefix("/api").split("/")[2:4])
-        refused = self.server.refused.get(repo)
-        if repo not in self.server.files or refused:
-            status, code = refused or (404, "RepoNotFound")
-            self.send(status, b"{}", {"X-Error-Code": code} if code else {}, body)
-        elif path.startswith("/api/"):
-            # Without a revision, or with a branch, the newest commit; else the commit that was asked for.
-            asked = path.split("/revision/")[1] if "/revision/" in path else HEAD
-            files = [{"rfilename": name, "size": len(content)} for name, content in self.server.files[repo].items()]
-            self.send(200, json.dumps({"id": repo, "sha": asked, "siblings": files}).encode(), {}, body)
-        else:
-            commit, _, name = path.split("/resolve/")[1].partition("/")
-            content = self.server.files[repo].get(name)
-            if content is None:
-                self.send(404, b"", {"X-Error-Code": "EntryNotFound"}, body)
-                return
-            if body:
-                self.server.fetched.append(f"{repo}@{commit}/{name}")
-            headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": commit}
-            self.send(200, content, headers, body)
-
-    def send(self, status, content, headers, body):
-        self.send_response(status)
-        length = {"Content-Length": str(len(content)), "Content-Type": "application/json"}
-        for name, value in {**length, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.files, server.fetched, server.refused = benchmark_rows.hub_files(), [], {}
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with hub_server.start(monkeypatch, tmp_path / "cache", benchmark_rows.hub_files(), HEAD) as server:
+        yield server
 
 
 FROM_HUB = [name for name in benchmarks.GROUPS["all"] if benchmarks.get(name).hub]

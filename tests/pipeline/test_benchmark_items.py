@@ -50,10 +50,10 @@ def test_prompts_without_a_document_have_no_place_to_cut(tmp_path, name):
     assert all(item.document is None for item in load(name, write(tmp_path, name)))
 
 
-@pytest.mark.parametrize("name", benchmarks.GROUPS["all"])
+@pytest.mark.parametrize(
+    "name", ["longbench-v2", "frames", "docmath", "mmlu-pro", "aime24", "aime25", "gpqa-diamond"]
+)
 def test_no_prompt_holds_its_answer_key(tmp_path, name):
-    if name in ("bfcl-memory", "longmemeval") or name.startswith(("mrcr", "corpusqa", "longbench")):
-        return
     for item in load(name, write(tmp_path, name)):
         text = json.dumps(item.messages, ensure_ascii=False)
         assert "ground_truth" not in text
@@ -177,9 +177,8 @@ def test_mrcr_reports_the_public_bins_beside(tmp_path):
         return 300
 
     item = load("mrcr-128k", path, count_o200k=count)[0]
-    assert len(counted) == 2 * len(benchmark_rows.MRCR) + sum(
-        len(json.loads(row["prompt"])) for row in benchmark_rows.MRCR
-    ) - len(benchmark_rows.MRCR)
+    # Every message and every answer once.
+    assert len(counted) == sum(len(json.loads(row["prompt"])) + 1 for row in benchmark_rows.MRCR)
     # 17 messages and the answer: 18 x 300 = 5,400 tokens.
     assert item.buckets == {"needles": "2", "o200k": "8k"}
     assert load("mrcr-128k", path)[0].buckets == {"needles": "2"}

@@ -4,21 +4,16 @@ real HTTP with faults, killed at random points, and as the next version of itsel
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import llm_server
 import pytest
-from test_dataset_build import write_corpus
+from builds import digests, kill_until_done, records, write_corpus
 
 from golongrl.core import config as configuration
 from golongrl.core.errors import CheckFailedError
-from golongrl.core.records import read_records
-from golongrl.core.store import file_sha256, read_jsonl
+from golongrl.core.store import read_jsonl
 from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.rewards import gold_response, score_response
@@ -40,13 +35,6 @@ def answer(messages, schema, model, seed):
 """.format(path=str(Path(__file__).parent / "scripted_answers.py"))
 """The scripted model, which also answers the questions of the set below from their evidence alone."""
 MODELS = "strong,other,weak-40"
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from golongrl.pipeline.dataset.build import build
-from golongrl.pipeline.dataset.settings import BuildConfig
-build(BuildConfig.model_validate(json.loads(sys.argv[1])), Path("data"))
-"""
 
 
 def write_questions(folder: Path) -> Path:
@@ -161,18 +149,6 @@ def built(sources, server, tmp_path_factory):
         os.chdir(before)
 
 
-OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "documents.jsonl")
-
-
-def digests(folder):
-    return {name: file_sha256(folder / name) for name in OUTPUTS if (folder / name).exists()}
-
-
-def records(out):
-    files = (out / f"{name}.parquet" for name in ("train", "val"))
-    return [record for file in files if file.exists() for record in read_records(file)]
-
-
 def test_every_track_and_phase_has_rows(built):
     facts = built.facts
     made = records(built.out)
@@ -233,26 +209,24 @@ def test_card_and_report_show_the_phases(built):
     assert "127.0.0.1" not in card + page
 
 
+def test_rules_are_verified_where_the_settings_say_so(sources, server, work):
+    """The scripted models are no good at these, so that nothing passes."""
+    verify = {"answerers": ["generator", "one"], "votes": 2, "necessity": False, "tracks": ["rules"]}
+    changes = {"qa": [], "generator": "rules", "mix": {"T1": 6}, "difficulty": {}, "decontaminate": {}}
+    with pytest.raises(CheckFailedError, match="not one training record is left: verify: "):
+        build(settings(sources, server.base_url, **changes, verify=verify), work / "data")
+    rows = [row for _, row in read_jsonl(work / "data" / "rejects.jsonl") if row["phase"] == "verify"]
+    assert [row["track"] for row in rows] == ["rules"] * 6
+    assert all(len(row["verifier_votes"]) == 2 for row in rows)
+
+
 @pytest.mark.slow
 def test_killed_at_random_points_nothing_is_lost_or_paid_twice(sources, scripted, built, work):
-    (work / "script.py").write_text(SCRIPT)
     faults = ("--probability", "0.1", "--faults", "429,500,cut,nonsense", "--fault-seed", "4")
     with llm_server.start("--script", scripted, "--models", MODELS, *faults) as server:
+        rng = random.Random(11)
         config = settings(sources, server.base_url)
-        rng, kills = random.Random(11), 0
-        while True:
-            process = subprocess.Popen(
-                [sys.executable, "script.py", config.model_dump_json(exclude_defaults=True)], cwd=work
-            )
-            deadline = time.monotonic() + rng.uniform(2.0, 5.0) + kills * 1.5
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if process.poll() is not None:
-                assert process.returncode == 0
-                break
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
+        kills = kill_until_done(work, config, lambda before: rng.uniform(2.0, 5.0) + before * 1.5)
         answered = server.stats()["answered"]
     assert kills >= 2
     assert digests(work / "data") == digests(built.out)

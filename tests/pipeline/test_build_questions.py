@@ -3,18 +3,16 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+from builds import digests, kill_until_done, records
 
 from golongrl.core import config as configuration
+from golongrl.core.errors import CheckFailedError
 from golongrl.core.records import read_records
-from golongrl.core.store import file_sha256, read_jsonl
+from golongrl.core.store import read_jsonl
 from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.rewards import gold_response, score_response
@@ -37,7 +35,6 @@ COLOURS = ("green", "crimson", "yellow", "violet", "orange", "silver", "brown", 
 WORDS = ("harbour", "willow", "lantern", "pebble", "orchard", "meadow")
 WORDS += ("saddle", "copper", "ribbon", "kettle", "gravel", "thistle")
 WAITING = "waiting: the quotas are full"
-OUTPUTS = ("train.parquet", "val.parquet", "README.md", "report.html", "rejects.jsonl", "documents.jsonl")
 
 
 def chatter(seed: int, count: int) -> str:
@@ -149,14 +146,6 @@ def settings(material, **changes):
     return configuration.build(BuildConfig, {**table, **changes})
 
 
-def digests(out: Path) -> dict[str, str]:
-    return {name: file_sha256(out / name) for name in OUTPUTS}
-
-
-def records(out: Path) -> list:
-    return [record for name in ("train", "val") for record in read_records(out / f"{name}.parquet")]
-
-
 def rejects(out: Path) -> list[dict]:
     return [row for _, row in read_jsonl(out / "rejects.jsonl")]
 
@@ -258,36 +247,16 @@ def test_two_workers_give_the_same_bytes(material, built, tmp_path, monkeypatch)
     assert digests(report.out) == digests(built["rules"].out)
 
 
-SCRIPT = (
-    "import sys\n"
-    "from pathlib import Path\n"
-    "from golongrl.pipeline.dataset.build import build\n"
-    "from golongrl.pipeline.dataset.settings import BuildConfig\n"
-    "if __name__ == '__main__':\n"
-    "    build(BuildConfig.model_validate_json(sys.argv[1]), Path('data').resolve())\n"
-)
-
-
 @pytest.mark.parametrize("generator", ["none", "rules"])
 def test_kill_9_again_and_again_gives_the_same_bytes(material, built, tmp_path, generator):
-    (tmp_path / "script.py").write_text(SCRIPT)
     config = settings(material, generator=generator)
     rng = random.Random(generator)
-    kills = 0
-    while True:
-        process = subprocess.Popen([sys.executable, "script.py", config.model_dump_json()], cwd=tmp_path)
-        # From when the first file is there, so that a kill falls into the build however slow the start is.
-        while process.poll() is None and not (tmp_path / "data" / "work").exists():
-            time.sleep(0.01)
-        deadline = time.monotonic() + rng.uniform(0.0, 0.4) * (1 + kills) + (0.5 if kills else 0)
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if process.poll() is not None:
-            assert process.returncode == 0
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
+    kills = kill_until_done(
+        tmp_path,
+        config,
+        lambda before: rng.uniform(0.0, 0.4) * (1 + before) + (0.5 if before else 0),
+        from_first_file=True,
+    )
     assert kills >= 1
     assert digests(tmp_path / "data") == digests(built[generator].out)
     assert not (tmp_path / "data" / "work").exists()
@@ -335,3 +304,29 @@ def test_a_planted_question_and_planted_documents_go_with_the_evidence(material,
     page = (report.out / "report.html").read_text(encoding="utf-8")
     assert "bench.jsonl#1 (ask)" in page
     assert "| bench.jsonl | 3 | 1 | 0 | 2 | 0 |" in (report.out / "README.md").read_text(encoding="utf-8")
+
+
+def test_sets_without_a_usable_question_say_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(json.dumps({**hop_row(0), "answer": "yes"}) + "\n")
+    config = configuration.build(BuildConfig, {"qa": ["rows.jsonl"], "generator": "none"})
+    with pytest.raises(CheckFailedError, match=r"no usable question: guessable \(1 times\)\. rejects\.jsonl"):
+        build(config, Path("data").resolve())
+
+
+def test_sets_that_are_a_benchmark_leave_nothing_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLONGRL_HOME", str(tmp_path / "home"))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(span_row(0)) + "\n")
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": "Who?", "context": span_row(0)["context"]}) + "\n")
+    table = {"qa": ["rows.jsonl"], "generator": "none", "decontaminate": {"against": ["bench.jsonl"]}}
+    with pytest.raises(CheckFailedError, match="every document stands in a benchmark"):
+        build(configuration.build(BuildConfig, table), Path("data").resolve())
+
+
+def test_questions_that_fit_nowhere_are_named_when_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(span_row(0)) + "\n")
+    table = {"qa": ["rows.jsonl"], "generator": "none", "length_bins": "64"}
+    with pytest.raises(CheckFailedError, match="not one training record is left: extend: longer than the bin"):
+        build(configuration.build(BuildConfig, table), Path("data").resolve())

@@ -1,9 +1,11 @@
 """Settings of a build: what they refuse, what decides the result, and how they may be written."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
-from test_dataset_build import write_corpus
+from builds import write_corpus
 
 from golongrl.core import config as configuration
 from golongrl.core.config import command_table, parse_set
@@ -16,7 +18,15 @@ from golongrl.pipeline.dataset.verifying.rollouts import calls_for
 MODEL = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
 
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "build-all.toml"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "build-all.toml"
+
+
+def test_the_tables_of_the_documentation_hold():
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "dataset.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        configuration.build(BuildConfig, {"sources": ["x.md"], **tomllib.loads(block)["build-dataset"]})
 
 
 def test_the_example_of_all_phases_holds():
@@ -129,5 +139,5 @@ def test_a_base_of_other_lengths_gives_up_what_is_no_longer_wanted(tmp_path, mon
 
 def test_two_entries_that_serve_models_by_one_name_are_asked_apart():
     messages = ({"role": "user", "content": "?"},)
-    calls = calls_for(messages, ("a", "b", "a"), seed=1, stage="vote", key="k", prefix="")
+    calls = calls_for(messages, ("a", "b", "a"), seed=1, stage="vote", key="k")
     assert len({call.seed for call in calls}) == 3

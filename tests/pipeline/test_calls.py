@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import CheckFailedError, ServerError, UsageError
 from golongrl.pipeline.dataset.call_lanes import LOOKAHEAD, CostLimit
-from golongrl.pipeline.dataset.calls import Call, grouped, open_calls, serve_model
+from golongrl.pipeline.dataset.calls import Call, open_calls, serve_model
 from golongrl.pipeline.dataset.llm_settings import ModelConfig
 
 
@@ -28,8 +28,8 @@ def entry(server, model="echo", **options):
     return ModelConfig(base_url=server.base_url, model=model, **{"max_tokens": 10, "timeout": 1.0, **options})
 
 
-def call(text, model="echo", prefix="", **options):
-    return Call(model, ({"role": "user", "content": text},), 1, prefix=prefix, **options)
+def call(text, model="echo", **options):
+    return Call(model, ({"role": "user", "content": text},), 1, **options)
 
 
 def ask(folder, models, calls, max_cost=None):
@@ -133,7 +133,10 @@ def test_the_length_of_the_model_is_no_reason_to_pay_again(tmp_path):
 
 
 def test_an_endpoint_that_refuses_everyone_stops_the_run(tmp_path):
-    with llm_server.start() as server, pytest.raises(ServerError, match="model's name"):
+    with (
+        llm_server.start() as server,
+        pytest.raises(ServerError, match=r"check models\.echo\.base_url and the model's name"),
+    ):
         ask(tmp_path, {"echo": entry(server, model="other")}, [call("q")])
 
 
@@ -249,10 +252,10 @@ def test_two_models_work_at_once(tmp_path):
         assert server.stats()["peak"] == 2
 
 
-def test_calls_of_one_prefix_are_sent_one_after_the_other(tmp_path):
-    calls = [call(f"{'xyz'[i % 3] * 200} {i}", prefix="xyz"[i % 3]) for i in range(12)]
+def test_calls_are_sent_in_their_order_so_that_those_of_one_prefix_meet_the_cache(tmp_path):
+    calls = [call(f"{'xyz'[i // 4] * 200} {i}") for i in range(12)]
     with llm_server.start() as server:
-        ask(tmp_path, {"echo": entry(server, concurrency=1)}, grouped(calls))
+        ask(tmp_path, {"echo": entry(server, concurrency=1)}, calls)
         assert server.stats()["prefix_hits"] == 9
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from golongrl.core.tasks import CAPABILITIES
 from golongrl.pipeline.dataset.assign import CRITERIA, assign, lacks, split, why
+from golongrl.pipeline.dataset.cells import wanted_cells
 from golongrl.pipeline.dataset.compose import spread
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import hold_out
-from golongrl.pipeline.dataset.produce import Slots, _able, _ask, _cells, _lanes, _retire, _share_out, wanted_cells
+from golongrl.pipeline.dataset.produce import Slots, _able, _ask, _cells, _lanes, _retire, _share_out
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 

@@ -3,10 +3,7 @@
 import json
 import os
 import random
-import signal
 import subprocess
-import sys
-import time
 import tomllib
 import zipfile
 from collections import Counter
@@ -14,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+from builds import command, digests, kill_until_done, records, write_corpus
 
 from golongrl.core import config as configuration
 from golongrl.core.errors import CheckFailedError, ConfigError, RunConflictError, UsageError
 from golongrl.core.records import read_records
-from golongrl.core.store import file_sha256, read_jsonl
+from golongrl.core.store import read_jsonl
 from golongrl.core.tokens import ApproxTokenizer, parse_length
 from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.estimate import estimate
@@ -26,41 +24,7 @@ from golongrl.pipeline.dataset.project import write_project_file
 from golongrl.pipeline.dataset.settings import BuildConfig, parse_target
 from golongrl.rewards import gold_response, score_response
 
-ANIMALS = ["ant", "bear", "crane", "dove", "eagle", "falcon", "goose", "heron", "ibis", "jackal", "koala", "llama"]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "build.toml"
-PLACES = ["harbour", "orchard", "quarry", "meadow", "tunnel", "bridge", "chapel", "market", "stable", "tower"]
-
-
-def write_corpus(folder: Path, count: int = 14) -> Path:
-    """English guides in Markdown, tables in CSV and one Chinese text, all different."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        animals = [ANIMALS[(number + step) % 12] for step in range(5)]
-        parts = [f"# Guide {number} to the {PLACES[number % 10]}\n"]
-        parts.append(
-            f"This guide tells how the {animals[0]} and the {animals[1]} live near the {PLACES[number % 10]} in year "
-            f"{1900 + number}. Visitors learn where every {animals[2]} sleeps and what the keepers of the park do.\n"
-        )
-        for step, animal in enumerate(animals):
-            place = PLACES[(number + 3 * step) % 10]
-            parts.append(f"## Where the {animal} lives {number}\n")
-            parts.append(
-                f"The {animal} of guide {number} sleeps beside the old {place} until the sun is up. "
-                f"Keepers of the park bring {number + 20 + step} buckets of food to the {animal} before noon. "
-                f"Nobody has ever seen this {animal} cross the {place} in the {'drizzle ' * (step + 1)}of autumn.\n"
-            )
-            parts.append(f"- food for the {animal}\n- water from the {place}\n- straw number {step}\n")
-        (folder / f"guide{number:02}.md").write_text("\n".join(parts))
-    for number in range(4):
-        rows = [f"{a}{number},{i * 3 + number},{PLACES[(i * i) % 10]}" for i, a in enumerate(ANIMALS)]
-        (folder / f"table{number}.csv").write_text("name,weight,home\n" + "\n".join(rows) + "\n")
-    text = "# 园区手册\n\n" + "".join(
-        f"## {name}区\n\n{name}区的管理员每天清晨打开大门并清点全部动物。"
-        f"{name}区在冬季提前两个小时关闭以节约用电。\n\n"
-        for name in ("水鸟", "猛兽", "爬虫", "昆虫", "灵长")
-    )
-    (folder / "手册.md").write_text(text)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -79,21 +43,6 @@ def settings(corpus, **changes):
     return configuration.build(BuildConfig, table)
 
 
-OUTPUTS = (
-    "train.parquet",
-    "val.parquet",
-    "README.md",
-    "report.html",
-    "rejects.jsonl",
-    "assigned.jsonl",
-    "documents.jsonl",
-)
-
-
-def digests(folder):
-    return {name: file_sha256(folder / name) for name in OUTPUTS}
-
-
 @pytest.fixture(scope="module")
 def built(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
@@ -103,11 +52,6 @@ def built(corpus, tmp_path_factory):
         return build(settings(corpus), folder / "data")
     finally:
         os.chdir(before)
-
-
-def records(out):
-    files = (out / f"{name}.parquet" for name in ("train", "val"))
-    return [record for file in files if file.exists() for record in read_records(file)]
 
 
 def test_all_nine_capabilities_come_out_with_gold_answers_that_score_one(built):
@@ -170,10 +114,9 @@ def test_workers_and_interruptions_change_no_byte_and_the_seed_does(corpus, buil
 
 
 def test_a_ray_cluster_of_several_processes_gives_the_same_bytes(corpus, built, work):
-    (work / "script.py").write_text(ELSEWHERE + SCRIPT)
     config = settings(corpus, workers=2, ray_address="auto")
     environment = {**os.environ, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    subprocess.run([sys.executable, "script.py", config.model_dump_json()], cwd=work, env=environment, check=True)
+    subprocess.run(command(work, config, ELSEWHERE), cwd=work, env=environment, check=True)
     assert digests(work / "data") == digests(built.out)
 
 
@@ -188,32 +131,11 @@ ELSEWHERE = (
     "    os.chdir('..')\n"
 )
 """A cluster whose processes have another working folder than the build."""
-SCRIPT = (
-    "import sys\n"
-    "from pathlib import Path\n"
-    "from golongrl.pipeline.dataset.build import build\n"
-    "from golongrl.pipeline.dataset.settings import BuildConfig\n"
-    "if __name__ == '__main__':\n"
-    "    build(BuildConfig.model_validate_json(sys.argv[1]), Path('data'))\n"
-)
 
 
 def test_kill_9_again_and_again_gives_the_same_bytes(corpus, built, work):
-    (work / "script.py").write_text(SCRIPT)
-    config = settings(corpus)
-    kills = 0
     rng = random.Random(5)
-    while True:
-        process = subprocess.Popen([sys.executable, "script.py", config.model_dump_json()], cwd=work)
-        deadline = time.monotonic() + rng.uniform(1.0, 2.5) + kills * 0.7
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if process.poll() is not None:
-            assert process.returncode == 0
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
+    kills = kill_until_done(work, settings(corpus), lambda before: rng.uniform(1.0, 2.5) + before * 0.7)
     assert kills >= 1
     assert digests(work / "data") == digests(built.out)
     assert not (work / "data" / "work").exists()
@@ -412,7 +334,7 @@ def test_the_example_is_a_build():
     ("changes", "words"),
     [
         ({"length_bins": "4q"}, "not a length"),
-        ({"capabilities": "T10"}, "rules build T1"),
+        ({"capabilities": "T10"}, "capabilities are T1"),
         ({"generator": "llm"}, "generator"),
         ({"sources": []}, "name the files or folders"),
         ({"val_share": 1.0}, "val_share"),

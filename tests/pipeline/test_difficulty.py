@@ -10,7 +10,14 @@ from golongrl.core.records import parse_record
 from golongrl.core.tokens import load
 from golongrl.pipeline.dataset.calls import open_calls
 from golongrl.pipeline.dataset.llm_settings import DifficultyConfig, ModelConfig, VerifyConfig
-from golongrl.pipeline.dataset.verifying.difficulty import calibrate, large_level, quarantined, small_level, wilson
+from golongrl.pipeline.dataset.verifying.difficulty import (
+    calibrate,
+    large_level,
+    quarantined,
+    small_level,
+    together,
+    wilson,
+)
 from golongrl.pipeline.dataset.verifying.verification import verify
 
 CONFIG = DifficultyConfig(small="s", large="l")
@@ -65,6 +72,25 @@ def test_two_stages(small, large, level, model, rate):
     assert facts["stages"] == {"Small-4B": 1} | ({"Large-30B": 1} if model == "l" else {})
     assert len(calls.asked) == (8 if model == "s" else 16)
     assert len({(call.model, call.seed) for call in calls.asked}) == len(calls.asked)
+
+
+def test_the_facts_of_two_rounds_are_those_of_one_round_of_all_records():
+    def script(call):
+        if "silent" in prompt_of(call) or ("cut" in prompt_of(call) and call.repeat == 0):
+            return failed("refused") if "silent" in prompt_of(call) else cut("so")
+        return right(s=3 if "hard" in prompt_of(call) else 8, l=4)(call)
+
+    def asked(*words):
+        return [ferry(f"What colour is the ferry, {word}?") for word in words]
+
+    rounds = [asked("hard", "silent"), asked("now", "cut")]
+    first, second = (calibrated(records, script)[1] for records in rounds)
+    whole = calibrated([*rounds[0], *rounds[1]], script)[1]
+    assert together(first, second) == whole
+    assert whole["levels"] == {"easy": 2, "hard": 1, "unknown": 1}
+    assert list(together(second, first)["levels"]) == list(together(first, second)["levels"]) == list(whole["levels"])
+    assert whole["mean_pass_rate"] == {"T1": (0.5 + 1 + 7 / 8) / 3, "all": (0.5 + 1 + 7 / 8) / 3}
+    assert (whole["cut"], whole["stages"]) == ({"s": 1}, {"s": 4, "l": 2})
 
 
 @pytest.mark.parametrize(("small", "level"), [(8, "easy"), (4, "medium"), (3, "hard"), (1, "hard"), (0, "unsolved")])

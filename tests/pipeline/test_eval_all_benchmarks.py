@@ -6,7 +6,7 @@ import sys
 import benchmark_rows
 import llm_server
 import pytest
-from test_benchmark_bfcl import PACKAGE
+from test_benchmark_bfcl import install_package
 from test_benchmark_data import hub  # noqa: F401  a fixture
 
 from golongrl.core.config import build
@@ -59,11 +59,7 @@ def write_bfcl(folder):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A stand-in for bfcl-eval in the interpreter that runs this test."""
-    for name, content in PACKAGE.items():
-        path = tmp_path / "site" / "bfcl_eval" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    install_package(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture
@@ -134,16 +130,13 @@ def test_all_of_them_in_one_run(server, data, package, tmp_path):
         assert results["settings"]["max_input"] + results["settings"]["max_output"] <= 1_200_000
 
 
-def test_mrcr_mini_is_the_sixteenth(server, tmp_path):
-    # The scripted model repeats another text, behind another prefix.
-    (tmp_path / "script.py").write_text("answer = None")
+def test_mrcr_mini_is_the_sixteenth(tmp_path):
     with llm_server.start("--models", "model") as echo:
         card = runner.evaluate(config(echo, tmp_path, bench="mrcr-mini", max_length="1k", limit=4))
     assert (card.complete, card.cards[0].results["n_scored"]) == (True, 4)
 
 
 def test_rows_of_the_hub_are_recorded_with_their_commit(hub, server, tmp_path):  # noqa: F811
-    hub.files.update(benchmark_rows.hub_files())
     card = runner.evaluate(config(server, tmp_path, bench="mmlu-pro,corpusqa-128k"))
     assert [c.results["score"] for c in card.cards] == [1.0, 1.0]
     manifests = {c.bench: json.loads((c.folder / "manifest.json").read_text())["inputs"] for c in card.cards}

@@ -222,7 +222,10 @@ def test_cells_get_their_quota_whatever_the_order(tmp_path):
     assert first.missing == {(True, "T1", "1k"): 1}
     assert [item.capability for item in first.unused] == ["T1", "T1"]
     second = _built(tmp_path / "b", items[::-1], documents)
-    rows = [[json.dumps(r.model_dump()) for r in read_records(tmp_path / name, x.made, 0)] for name, x in (("a", first), ("b", second))]  # fmt: skip # noqa: E501
+    rows = [
+        [json.dumps(record.model_dump()) for record in read_records(tmp_path / name, extended.made, 0)]
+        for name, extended in (("a", first), ("b", second))
+    ]
     assert rows[0] == rows[1]
 
 

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 from dataset_records import make
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 from scripted_calls import documented
 
 from golongrl.core.records import Message
+from golongrl.pipeline.dataset.context import BARE_INSTRUCTIONS, INSTRUCTIONS
+from golongrl.pipeline.dataset.questions.extend import ANSWERS, BARE_ANSWERS
 from golongrl.pipeline.dataset.verifying import luck
 from golongrl.pipeline.dataset.verifying.necessity import (
     NO_EVIDENCE,
@@ -78,6 +81,29 @@ def test_options_stand_in_the_closed_book_prompt_once():
         "\n\nWhich?\nA. blue\nB. red\n\n"
         'End your reply with "The correct answer is (X)", where X is the letter of the right option.'
     )
+
+
+@pytest.mark.parametrize("wordings", [INSTRUCTIONS, ANSWERS])
+def test_no_answer_format_speaks_of_documents_in_the_closed_book_prompt(wordings):
+    for metric, texts in wordings.items():
+        for language, text in texts.items():
+            record = ferry(language=language)
+            message = record.prompt[0].model_copy(
+                update={"content": record.prompt[0].content.replace("Do answer.", text)}
+            )
+            bare = text_of(closed_book(record.model_copy(update={"prompt": [message]}))).split("\n\n")[-1]
+            assert not re.search("document|文档|原文|⟦|⟧", bare), (metric, language)
+            assert bare.startswith(text[:20])
+            assert bare.endswith((".", "。"))
+
+
+def test_of_an_answer_format_only_what_speaks_of_documents_goes():
+    assert BARE_INSTRUCTIONS[INSTRUCTIONS["iou"]["en"]] == (
+        'End your reply with the rows as JSON, <answer>{"data": [[...], [...]]}</answer>.'
+    )
+    assert BARE_ANSWERS[ANSWERS["em"]["en"]].endswith("below it only the answer, a word or phrase.")
+    assert BARE_ANSWERS[ANSWERS["em"]["zh"]].endswith("其下只写答案，即一个词或短语。")
+    assert BARE_ANSWERS[ANSWERS["f1"]["en"]].endswith("below it one item per line, and nothing else.")
 
 
 TABLE = "Before.\n\n| Ship | Year |\n| Aurora | 1901 |\n| Boreas | 1902 |\n| Ceres | 1903 |\n\nAfter."

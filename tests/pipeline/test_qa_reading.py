@@ -6,7 +6,7 @@ import tracemalloc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from qa_rows import FERRY, LONG_ANSWER, hotpot, longbench, only, read, read_file, reason, source, squad, tatqa
 
@@ -204,6 +204,7 @@ VALUES = st.recursive(
 )
 
 
+@example({"question": "?", "answer": "a", "context": {"text": None}, "supporting_facts": None})
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES))
 def test_no_row_whatever_it_holds_ends_a_run(tmp_path_factory, row):
     for outcome in read(tmp_path_factory.mktemp("rows"), row):

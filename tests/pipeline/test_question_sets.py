@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from item_library import filler, library, paragraphs
 from qa_rows import FERRY, OTHER, hotpot, source, squad
 
+from golongrl.core.tokens import ApproxTokenizer
+from golongrl.pipeline.dataset.calls import open_calls
 from golongrl.pipeline.dataset.collect import Collection, silent
 from golongrl.pipeline.dataset.contamination.decontamination import open_index
 from golongrl.pipeline.dataset.corpus import Found, gather_corpus
@@ -27,6 +29,7 @@ from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.screen import SHARED, Contamination, drop_repeats, within_cells
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.versions import Sides
+from golongrl.pipeline.dataset.workshop import Workshop
 
 
 def item(*docs, source="own.json#1", **changes):
@@ -145,7 +148,7 @@ def test_a_question_in_two_files_is_asked_once_and_its_document_stored_once(tmp_
     assert [one.source for one in found.items] == ["one.jsonl#1"]
     assert len(found.entries) == 1
     assert found.refused == [Refusal("two.jsonl#1", "asked before")]
-    assert found.forms() == Counter({"qa:squad": 1})
+    assert [one.form for one in found.items] == ["qa:squad"]
     # A document that the library holds already is not stored again.
     again = collected(tmp_path / "again", files[0], known=found.entries)
     assert (again.entries, len(again.items)) == ([], 1)
@@ -181,11 +184,10 @@ def corpus(folder, files, *, against=(), sides=None, sources=(), **settings):
         path = folder / "bench.jsonl"
         write_rows(path, *against)
         contamination = Contamination(open_index((str(path),), 13, folder / "cache"), 0.2)
-    funnel = Funnel()
-    found = gather_corpus(
-        folder / "work", config, Found(sources), Found(files), sides, contamination, map, silent, funnel
-    )
-    return found, funnel, contamination
+    with open_calls(folder, {}, max_cost=None, tokenizer=ApproxTokenizer()) as calls:
+        shop = Workshop(folder, config, calls, contamination, map, silent)
+        found = gather_corpus(shop, Found(sources), Found(files), sides)
+    return found, shop.funnel, contamination
 
 
 LONG = [
@@ -254,7 +256,7 @@ JOBS = (
 
 @pytest.fixture(scope="module")
 def drafted(tmp_path_factory):
-    """(folder, entries, six drafts in the order of their questions' names)."""
+    """(folder, six drafts in the order of their questions' names)."""
     folder = tmp_path_factory.mktemp("drafts")
     documents = [
         paragraphs("It rains a lot here.", f"The person who {job} is called {name}.", title=f"Town {name}")
@@ -273,41 +275,42 @@ def drafted(tmp_path_factory):
     held, _ = library(folder, [*documents, *(filler(n) for n in range(6))])
     config = BuildConfig(sources=("x",), length_bins=(512,), seed=3)
     made = extend_items(folder, config, held.entries, items, {(False, "T1", "512"): 6}, map, silent).made
-    drafts = sorted((Draft(one, "qa", "T1") for one in made), key=lambda draft: draft.made.answer)
+    drafts = [Draft(one, "qa", "T1", held.entries[one.request.document].source) for one in made]
+    drafts.sort(key=lambda draft: draft.made.answer)
     assert len(drafts) == 6
-    return folder, held.entries, drafts
+    return folder, drafts
 
 
 def test_a_question_that_repeats_another_goes_and_names_it(drafted):
-    folder, entries, drafts = drafted
+    folder, drafts = drafted
     funnel = Funnel()
-    assert drop_repeats(folder, drafts, [], 0.8, entries, funnel) == drafts
+    assert drop_repeats(folder, drafts, [], 0.8, funnel) == drafts
     twice = [*drafts, dataclasses.replace(drafts[2], track="llm")]
-    assert drop_repeats(folder, twice, [], 0.8, entries, funnel) == drafts
+    assert drop_repeats(folder, twice, [], 0.8, funnel) == drafts
     (gone,) = funnel.rejects
     assert (gone["reason"], gone["track"], gone["similarity"]) == ("its question repeats another", "llm", 1.0)
     assert gone["repeats"] == drafts[2].made.question[:200]
     # Earlier records come first, whatever track asks again.
-    assert drop_repeats(folder, drafts, drafts[:2], 0.8, entries, Funnel()) == drafts[2:]
-    assert drop_repeats(folder, twice, [], 1.0, entries, Funnel()) == twice
+    assert drop_repeats(folder, drafts, drafts[:2], 0.8, Funnel()) == drafts[2:]
+    assert drop_repeats(folder, twice, [], 1.0, Funnel()) == twice
 
 
 def test_a_cell_keeps_its_first_drafts(drafted):
-    _, entries, drafts = drafted
+    _, drafts = drafted
     funnel = Funnel()
-    assert within_cells(drafts, {(False, "T1", "512"): 4}, entries, funnel) == drafts[:4]
+    assert within_cells(drafts, {(False, "T1", "512"): 4}, funnel) == drafts[:4]
     assert [row["question"] for row in funnel.rejects] == [draft.made.question for draft in drafts[4:]]
-    assert within_cells(drafts, {(True, "T1", "512"): 4}, entries, Funnel()) == []
+    assert within_cells(drafts, {(True, "T1", "512"): 4}, Funnel()) == []
 
 
 def test_questions_of_a_benchmark_go_with_what_both_share(drafted, tmp_path):
-    folder, entries, drafts = drafted
+    folder, drafts = drafted
     asked = next(iter(read_drafts(folder, drafts[:1]))).extra_info["question"]
     bench = tmp_path / "bench.jsonl"
     write_rows(bench, {"id": "b7", "question": asked, "answer": "nobody"})
     contamination = Contamination(open_index((str(bench),), 13, tmp_path / "cache"), 0.2)
     funnel = Funnel()
-    kept = contamination.questions(folder, drafts, entries, funnel)
+    kept = contamination.questions(folder, drafts, funnel)
     assert drafts[0] not in kept
     (gone, *_) = funnel.rejects
     assert gone["reason"] == "its question overlaps with bench.jsonl"
@@ -320,10 +323,10 @@ def test_questions_of_a_benchmark_go_with_what_both_share(drafted, tmp_path):
 
 @given(st.lists(st.tuples(st.sampled_from(["qa", "llm", "rules"]), st.sampled_from([None, "a", "b"])), max_size=30))
 def test_what_a_phase_removes_and_leaves_adds_up(drafted, fates):
-    _, entries, drafts = drafted
+    _, drafts = drafted
     several = [dataclasses.replace(drafts[n % 6], track=track) for n, (track, _) in enumerate(fates)]
     funnel = Funnel()
-    kept = funnel.sift(several, [reason for _, reason in fates], "phase", entries)
+    kept = funnel.sift(several, [reason for _, reason in fates], "phase")
     assert len(kept) + len(funnel.rejects) == len(several)
     for track, count in Counter(track for track, _ in fates).items():
         (step,) = funnel.steps[track]
@@ -333,7 +336,7 @@ def test_what_a_phase_removes_and_leaves_adds_up(drafted, fates):
 
 
 def test_what_phases_add_to_a_draft_stands_in_its_record(drafted):
-    folder, _, drafts = drafted
+    folder, drafts = drafted
     told = drafts[0].with_fields({"pass_rate": 0.5}).with_fields({"difficulty": "easy"})
     (record,) = read_drafts(folder, [told], start=7)
     facts = record.extra_info

@@ -10,6 +10,7 @@ from synthesis_texts import ALL, cells, scripted, shop
 from golongrl.core.tasks import CAPABILITIES
 from golongrl.pipeline.dataset.construct.form import lettered
 from golongrl.pipeline.dataset.context import INSTRUCTIONS
+from golongrl.pipeline.dataset.questions.gold_score import ground_truth
 from golongrl.pipeline.dataset.synthesis.synthesize import synthesize
 from golongrl.rewards import score_response
 
@@ -17,7 +18,6 @@ from golongrl.rewards import score_response
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("capability", ALL)
 def test_the_scripted_model_answers_its_own_questions_from_the_documents_alone(tmp_path, capability, language):
-
     library, settings, assignment = shop(tmp_path)
     result = synthesize(library, settings, assignment, cells(24, ("4k",), (capability,)), ScriptedCalls(scripted))
     metric = CAPABILITIES[capability].metric
@@ -29,16 +29,10 @@ def test_the_scripted_model_answers_its_own_questions_from_the_documents_alone(t
         question = f"{item.question}\n{lettered(item.options)}" if item.options else item.question
         label = "问题：" if language == "zh" else "Question: "
         tail = f"{label}{question}\n\n{INSTRUCTIONS[metric][language]}"
-        single = metric in ("em", "choice", "math", "iou")
         record = {
             "data_source": CAPABILITIES[capability].data_source,
             "prompt": [{"role": "user", "content": "-"}],
-            "reward_model": {
-                "ground_truth": {
-                    "golden_label": item.gold[0] if single else "",
-                    "doc_ids": list(item.gold[1:] if single else item.gold),
-                }
-            },
+            "reward_model": {"ground_truth": ground_truth(item)},
             "extra_info": {"metric": metric, "language": language, "question": item.question},
         }
         reply = scripted_answers.answer([{"role": "user", "content": f"Read.\n\n{text}\n\n{tail}"}], None, "m", 1)

@@ -4,7 +4,6 @@ import bz2
 import dataclasses
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import lzma
@@ -13,10 +12,10 @@ import pickle
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from pathlib import Path
 
+import hub_server
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -350,83 +349,22 @@ REPO = {
 }
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """What huggingface_hub asks of a server: the facts of a data set, and its files at a commit."""
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body):
-        path = self.path.partition("?")[0]
-        if "missing" in path:
-            self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"}, body)
-        elif "gated" in path:
-            self.send(403, b"{}", {"X-Error-Code": "GatedRepo"}, body)
-        elif path.startswith("/api/datasets/org/talks/revision/") and path.split("/")[-1] not in ("main", "v1", SHA):
-            self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, body)
-        elif path.startswith("/api/datasets/org/talks"):
-            info = {
-                "id": "org/talks",
-                "sha": SHA,
-                "cardData": {"license": ["mit", "cc-by-4.0"]},
-                "siblings": [{"rfilename": name, "size": len(content)} for name, content in REPO.items()],
-            }
-            self.send(200, json.dumps(info).encode(), {}, body)
-        elif path.startswith(f"/datasets/org/talks/resolve/{SHA}/"):
-            content = REPO[path.split(f"{SHA}/")[1]]
-            headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": SHA}
-            self.server.fetched.append(path.rpartition("/")[2])
-            self.send(200, content, headers, body)
-        else:
-            self.send(404, b"{}", {}, body)
-
-    def send(self, status, content, headers, body):
-        self.send_response(status)
-        for name, value in {
-            "Content-Length": str(len(content)),
-            "Content-Type": "application/json",
-            **headers,
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-
 @pytest.fixture
-def hub_server(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.fetched = []
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    yield server
-    server.shutdown()
-    server.server_close()
+def hub(tmp_path, monkeypatch):
+    cards = {"org/talks": {"license": ["mit", "cc-by-4.0"]}}
+    with hub_server.start(monkeypatch, tmp_path / "cache", {"org/talks": REPO}, SHA, cards) as server:
+        server.refused["org/gated"] = (403, "GatedRepo")
+        yield server
 
 
-def test_a_data_set_of_the_hub(hub_server):
+def test_a_data_set_of_the_hub(hub):
     prefix = f"hf://datasets/org/talks@{SHA}/"
     files, refused = find_files(["hf://datasets/org/talks"], LIMIT_MB)
     assert [file.name for file in files] == [prefix + name for name in ("data/a.txt", "data/b.jsonl", "more/c.md")]
     assert {file.licence for file in files} == {"mit OR cc-by-4.0"}
     assert read_bytes(files[0]) == b"Text of a."
     assert [r.source for r in refused] == [prefix + "data/big.txt"]
-    assert set(hub_server.fetched) == {"a.txt", "b.jsonl", "c.md"}
+    assert hub.fetched == [f"org/talks@{SHA}/{name}" for name in ("data/a.txt", "data/b.jsonl", "more/c.md")]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +376,7 @@ def test_a_data_set_of_the_hub(hub_server):
         ("/README.md", ["README.md"]),
     ],
 )
-def test_revisions_paths_and_globs(hub_server, tail, names):
+def test_revisions_paths_and_globs(hub, tail, names):
     files, _ = find_files([f"hf://datasets/org/talks{tail}"], LIMIT_MB)
     assert [file.name.removeprefix(f"hf://datasets/org/talks@{SHA}/") for file in files] == names
 
@@ -455,7 +393,7 @@ def test_revisions_paths_and_globs(hub_server, tail, names):
         ("hf://models/org/name", UsageError, "hf://datasets/ORG/NAME"),
     ],
 )
-def test_what_the_hub_does_not_give(hub_server, source, error, words):
+def test_what_the_hub_does_not_give(hub, source, error, words):
     with pytest.raises(error, match=words):
         find_files([source], LIMIT_MB)
 

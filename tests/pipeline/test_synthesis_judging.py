@@ -2,11 +2,11 @@
 
 import json
 
-import item_library
 import pytest
 import synthesis_texts
 
 from golongrl.core.documents import DocumentBuilder, Span
+from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
 from golongrl.pipeline.dataset.synthesis import schemas
 from golongrl.pipeline.dataset.synthesis.judge import evidence_of, item_of
@@ -30,7 +30,7 @@ def ask_of(excerpt, capability="T1"):
 def judged(capability, document=EN, **written):
     """The item of a question as a model writes it, or the reason against it."""
     excerpt = excerpt_of(document, Span(0, len(document.text)))
-    entry = item_library.Entry(
+    entry = Entry(
         sha256=document.sha256, source=document.source, title=document.title, language=document.language,
         licence="CC0-1.0", kind="prose", n_tokens=400, amounts={}, shard="", offset=0, size=1,
     )  # fmt: skip
@@ -247,4 +247,5 @@ def test_a_gold_answer_that_its_own_metric_cannot_read_is_refused():
     document = builder.build(source="a.md", title="Riddles")
     asked = {"evidence": [document.text], "question": "With which line does the tavern riddle end?", "aliases": []}
     assert isinstance(judged("T1", document, **asked, answer="Eel"), Item)
-    assert judged("T1", document, **asked, answer="[Answer] Eel") == "the gold answer does not score 1: 0.0 (ok)"
+    refused = "the gold answer does not score 1: scores 0.0 under em (ok)"
+    assert judged("T1", document, **asked, answer="[Answer] Eel") == refused

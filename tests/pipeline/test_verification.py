@@ -21,7 +21,7 @@ from golongrl.pipeline.dataset.verifying.judging import (
     stated,
 )
 from golongrl.pipeline.dataset.verifying.rollouts import Answer, pass_mark, passes, track_of, turns
-from golongrl.pipeline.dataset.verifying.verification import Verdict, notes, verify
+from golongrl.pipeline.dataset.verifying.verification import Verdict, notes, together, verify
 from golongrl.rewards import score_response
 
 ONE, TWO = VerifyConfig(answerers=("m",)), VerifyConfig(answerers=("m", "n"))
@@ -71,15 +71,12 @@ def test_a_record_that_needs_its_evidence_and_nothing_else_is_kept():
     }
 
 
-def test_answers_of_one_model_differ_in_seed_and_repeat_and_share_what_stands_before_the_question():
+def test_answers_of_one_model_differ_in_seed_and_repeat_to_the_same_prompt():
     _, _, calls = verified([ferry()], reader, TWO)
     votes = calls.asked[:3]
     assert [(call.model, call.repeat) for call in votes] == [("m", 0), ("n", 0), ("m", 1)]
-    assert votes[0].seed != votes[2].seed
-    other = documented("T1", "What colour is the tug?", "red", [MILL, HARBOUR], evidence=["tug is red"])
-    before = documented("T1", "What colour is the tug?", "red", [MILL, HARBOUR], evidence=["tug is red"], first=True)
-    _, _, more = verified([other, before], lambda call: "[Answer]\nred")
-    assert more.asked[0].prefix == votes[0].prefix != more.asked[3].prefix
+    assert len({call.seed for call in votes}) == 3
+    assert votes[0].messages == votes[1].messages == votes[2].messages
 
 
 @pytest.mark.parametrize(
@@ -253,6 +250,21 @@ def test_records_keep_their_verdicts_in_any_order():
     assert turned[::-1] == straight
     assert turned_facts == facts
     assert {verdict.reason for verdict in straight} == {None, CLOSED_BOOK, TOO_FEW}
+
+
+def test_the_facts_of_two_rounds_are_those_of_one_round_of_all_records():
+    def script(call):
+        if "raft" in prompt_of(call):
+            return failed("overlong")
+        return reader(call) if "ferry" in prompt_of(call) else "[Answer]\ngreen"
+
+    tug = documented("T1", "What colour is the tug?", "red", [("Tug", "The tug is red."), MILL], evidence=["tug is"])
+    rounds = [[tug, ferry(generator="rules/x")], [choice_record(), ferry()]]
+    first, second = (verified(records, script)[1] for records in rounds)
+    whole = verified([*rounds[0], *rounds[1]], script)[1]
+    assert together(first, second) == whole
+    assert (whole["records"], len(whole["groups"]), len(whole["reasons"])) == (3, 2, 2)
+    assert whole["abstentions"]
 
 
 def test_only_a_few_records_are_in_memory_at_once():

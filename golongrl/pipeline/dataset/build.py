@@ -24,21 +24,20 @@ from golongrl.pipeline.dataset.contamination.benchmark_index import LoadBenchmar
 from golongrl.pipeline.dataset.contamination.decontamination import Index, open_index
 from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
 from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
-from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
-from golongrl.pipeline.dataset.encoding import Entry
+from golongrl.pipeline.dataset.drafts import Draft, read_drafts
 from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer_digest
 from golongrl.pipeline.dataset.produce import Produced, ordered
 from golongrl.pipeline.dataset.questions.question_sets import set_facts
 from golongrl.pipeline.dataset.reporting import card, closed_book, report_page
 from golongrl.pipeline.dataset.reporting.facts import BuildFacts
 from golongrl.pipeline.dataset.reporting.shortcuts import ShortcutSurvey, learned, probes
-from golongrl.pipeline.dataset.reporting.summary import asks, assigned, collected, constructed, no_record
+from golongrl.pipeline.dataset.reporting.summary import asks, assigned, collected, constructed, no_question, no_record
 from golongrl.pipeline.dataset.reporting.survey import Survey
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
 from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
-from golongrl.pipeline.dataset.tracks import Made, Shop, make_records
+from golongrl.pipeline.dataset.tracks import Made, make_records
 from golongrl.pipeline.dataset.versions import (
     FILES,
     Base,
@@ -53,11 +52,9 @@ from golongrl.pipeline.dataset.versions import (
     sides,
     write_changelog,
 )
-from golongrl.pipeline.dataset.workers import RunAll, open_workers
+from golongrl.pipeline.dataset.workers import open_workers
+from golongrl.pipeline.dataset.workshop import WORK, Workshop
 from golongrl.pipeline.dataset.writing import assignments, project_files, write_documents, write_rejects, write_rows
-
-WORK = "work"
-"""Folder of intermediate results inside the run folder; it goes when the build is finished."""
 
 
 class NothingBuiltError(CheckFailedError):
@@ -128,9 +125,9 @@ def build(
         _open_calls(config, run) as calls,
     ):
         contamination = Contamination(index, config.decontaminate.document_share) if index else None
-        bench = _Bench(config, run, calls, base, contamination, diagnosis, run_all, progress)
+        shop = Workshop(run.folder, config, calls, contamination, run_all, progress)
         try:
-            facts, notes = _build(bench, sources, qa)
+            facts, notes = _build(shop, sources, qa, base, diagnosis)
         except NothingBuiltError:
             # Running it again would come to the same; an interrupted build still needs what was unpacked.
             discard_unpacked(out)
@@ -139,24 +136,6 @@ def build(
     shutil.rmtree(run.path(WORK), ignore_errors=True)
     discard_unpacked(out)
     return BuildReport(out, facts, resumed=run.resumed, notes=notes)
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What the phases of one build work with."""
-
-    config: BuildConfig
-    run: Run
-    calls: Calls
-    base: Base | None
-    contamination: Contamination | None
-    diagnosis: Diagnosis | None
-    run_all: RunAll
-    progress: Progress
-
-    @property
-    def work(self) -> Path:
-        return self.run.path(WORK)
 
 
 def _open_index(config: BuildConfig, load_benchmark: LoadBenchmark | None) -> Index | None:
@@ -200,60 +179,52 @@ def _open_calls(config: BuildConfig, run: Run) -> Iterator[Calls]:
         )
 
 
-def _build(bench: _Bench, sources: Found, qa: Found) -> tuple[BuildFacts, list[str]]:
-    config, run, work = bench.config, bench.run, bench.work
-    funnel = Funnel()
-    keep = _keep_of_base(bench) if bench.base else None
-    corpus = gather_corpus(
-        work,
-        config,
-        sources,
-        qa,
-        sides(bench.base, keep) if bench.base and keep else None,
-        bench.contamination,
-        bench.run_all,
-        bench.progress,
-        funnel,
-    )
+def _build(
+    shop: Workshop, sources: Found, qa: Found, base: Base | None, diagnosis: Diagnosis | None
+) -> tuple[BuildFacts, list[str]]:
+    config, folder, funnel = shop.config, shop.folder, shop.funnel
+    keep = _keep_of_base(shop, base) if base else None
+    corpus = gather_corpus(shop, sources, qa, sides(base, keep) if base and keep else None)
     if not corpus.entries:
-        write_rejects(run.path("rejects.jsonl"), corpus.collection, Produced(), funnel.rejects)
-        if corpus.collection.entries:
+        write_rejects(folder / "rejects.jsonl", corpus.collection, Produced(), funnel.rejects)
+        if corpus.collection.entries or corpus.sets.entries:
             raise NothingBuiltError(
                 "every document stands in a benchmark (rejects.jsonl names which); pass other sources, or raise "
                 "decontaminate.document_share"
             )
-        raise NothingBuiltError(nothing_usable(corpus.collection))
-    folder_of_base = bench.base.folder if bench.base else None
-    write_rows(run.path("assigned.jsonl"), assignments(corpus.entries, list(config.wanted), folder_of_base))
-    stay = merge(bench.base, (), config.wanted, keep).facts["kept"] if bench.base and keep else {}
-    shop = Shop(work, config, corpus, bench.calls, bench.contamination, funnel, bench.run_all, bench.progress, stay)
-    made = make_records(shop)
-    train, val, plan = _choose(bench, made.drafts, keep, corpus.entries, funnel)
-    write_rejects(run.path("rejects.jsonl"), corpus.collection, made.produced, funnel.rejects)
+        raise NothingBuiltError(
+            nothing_usable(corpus.collection) if config.sources else no_question(corpus.sets.refused)
+        )
+    folder_of_base = base.folder if base else None
+    write_rows(folder / "assigned.jsonl", assignments(corpus.entries, list(config.wanted), folder_of_base))
+    stay = merge(base, (), config.wanted, keep).facts["kept"] if base and keep else {}
+    made = make_records(shop, corpus, stay)
+    train, val, plan = _choose(shop, made.drafts, base, keep)
+    write_rejects(folder / "rejects.jsonl", corpus.collection, made.produced, funnel.rejects)
     if made.quarantined:
-        write_rows(run.path("quarantine.jsonl"), (row for rows in made.quarantined for row in rows()))
+        write_rows(folder / "quarantine.jsonl", (row for rows in made.quarantined for row in rows()))
     if plan is not None:
-        write_changelog(run.path("changelog.jsonl"), plan)
+        write_changelog(folder / "changelog.jsonl", plan)
     if not train.total:
         raise NothingBuiltError(no_record(corpus.collection, made.produced, funnel.rejects))
     survey = Survey([bin.label for bin in bins(config.length_bins)], list(config.wanted))
     shortcuts = ShortcutSurvey(list(config.wanted))
     shown: set[str] = set()
-    with bench.progress("write", train.total + val.total) as bar:
+    with shop.progress("write", train.total + val.total) as bar:
 
         def watched(side: _Side, start: int, split: str) -> Iterator[Record]:
             return survey.watch(shortcuts.watch(_passing(side.records(start), shown, bar)), split)
 
-        write_parquet(run.path("train.parquet"), watched(train, 0, "train"))
+        write_parquet(folder / "train.parquet", watched(train, 0, "train"))
         if val.total:
-            write_parquet(run.path("val.parquet"), watched(val, train.total, "validation"))
-    library = Library(work, corpus.entries, tokens.load("approx"))  # only texts are read
-    write_documents(run.path("documents.jsonl"), library, shown, folder_of_base)
-    facts = _facts(bench, corpus, made, survey, shortcuts, funnel, plan)
-    card.write_card(run.path("README.md"), facts)
-    report_page.write_report(run.path("report.html"), facts, survey)
-    write_json(run.path("build.json"), facts)
-    return facts, [*made.notes, *project_files(config, run, bool(val.total), train.total)]
+            write_parquet(folder / "val.parquet", watched(val, train.total, "validation"))
+    library = Library(shop.work, corpus.entries, tokens.load("approx"))  # only texts are read
+    write_documents(folder / "documents.jsonl", library, shown, folder_of_base)
+    facts = _facts(shop, corpus, made, survey, shortcuts, plan, diagnosis)
+    card.write_card(folder / "README.md", facts)
+    report_page.write_report(folder / "report.html", facts, survey)
+    write_json(folder / "build.json", facts)
+    return facts, [*made.notes, *project_files(config, folder, bool(val.total), train.total)]
 
 
 @dataclass(frozen=True)
@@ -266,22 +237,22 @@ class _Side:
 
 
 def _choose(
-    bench: _Bench, drafts: Sequence[Draft], keep: Keep | None, entries: Sequence[Entry], funnel: Funnel
+    shop: Workshop, drafts: Sequence[Draft], base: Base | None, keep: Keep | None
 ) -> tuple[_Side, _Side, Plan | None]:
     """Training and validation records in a random order that the seed fixes, and what became of the base's."""
-    seed = bench.config.seed
+    seed = shop.config.seed
     sides_of = {
         "train": ordered([draft for draft in drafts if not draft.made.request.held_out], seed),
         "validation": ordered([draft for draft in drafts if draft.made.request.held_out], seed),
     }
     plan = None
-    if bench.base is not None and keep is not None:
+    if base is not None and keep is not None:
         new: list[tuple[Split, Draft]] = [(split, draft) for split in FILES for draft in sides_of[split]]
-        records = read_drafts(bench.work, [draft for _, draft in new])
+        records = read_drafts(shop.work, [draft for _, draft in new])
         offered = ((split, record) for (split, _), record in zip(new, records, strict=True))
-        plan = merge(bench.base, offered, bench.config.wanted, keep)
+        plan = merge(base, offered, shop.config.wanted, keep)
         reasons = [plan.refused.get(number) for number in range(len(new))]
-        funnel.sift([draft for _, draft in new], reasons, "versions", entries)
+        shop.funnel.sift([draft for _, draft in new], reasons, "versions")
         sides_of = {split: [new[number][1] for number in plan.added[split]] for split in FILES}
 
     def side(split: Split) -> _Side:
@@ -289,7 +260,7 @@ def _choose(
 
         def records(start: int) -> Iterator[Record]:
             stay = kept_records(plan, split) if plan else iter(())
-            for number, record in enumerate(itertools.chain(stay, read_drafts(bench.work, own)), start):
+            for number, record in enumerate(itertools.chain(stay, read_drafts(shop.work, own)), start):
                 record.extra_info["index"] = number
                 yield record
 
@@ -298,10 +269,9 @@ def _choose(
     return side("train"), side("validation"), plan
 
 
-def _keep_of_base(bench: _Bench) -> Keep:
+def _keep_of_base(shop: Workshop, base: Base) -> Keep:
     """Why records of the base must go: settings that have changed, benchmarks, documents of benchmarks."""
-    config, base, contamination = bench.config, bench.base, bench.contamination
-    assert base is not None
+    config, contamination = shop.config, shop.contamination
     labels, counted = {bin.label for bin in bins(config.length_bins)}, tokens.label(config.tokenizer)
 
     def measured(record: Record) -> str | None:
@@ -317,15 +287,15 @@ def _keep_of_base(bench: _Bench) -> Keep:
 
 
 def _facts(
-    bench: _Bench,
+    shop: Workshop,
     corpus: Corpus,
     made: Made,
     survey: Survey,
     shortcuts: ShortcutSurvey,
-    funnel: Funnel,
     plan: Plan | None,
+    diagnosis: Diagnosis | None,
 ) -> BuildFacts:
-    config = bench.config
+    config = shop.config
     documents = corpus.entries[: corpus.own]
     records = survey.facts()
     have: Counter[str] = Counter()
@@ -334,7 +304,7 @@ def _facts(
     missing = {name: count - have[name] for name, count in config.wanted.items() if have[name] < count}
     facts: BuildFacts = {
         "source": {
-            "command": card.command(config, bench.run.folder),
+            "command": card.command(config, shop.folder),
             "version": __version__,
             "tokenizer": tokens.label(config.tokenizer),
             "seed": config.seed,
@@ -354,7 +324,7 @@ def _facts(
         "shortcuts": shortcuts.facts(),
     }
     if config.qa or config.models:
-        facts["funnel"] = dict(funnel.steps)
+        facts["funnel"] = dict(shop.funnel.steps)
     if config.qa:
         facts["qa"] = set_facts(corpus.sets)
     if made.synthesis is not None:
@@ -363,22 +333,22 @@ def _facts(
         facts["verify"] = made.verify
     if made.difficulty is not None:
         facts["difficulty"] = made.difficulty
-    if bench.contamination is not None:
-        facts["contamination"] = bench.contamination.facts()
+    if shop.contamination is not None:
+        facts["contamination"] = shop.contamination.facts()
         shared = len(corpus.collection.entries) - corpus.own
         facts["collect"]["filtered"]["evaluation data"] = {SHARED: shared} if shared else {}
-    if bench.calls.usage:
+    if shop.calls.usage:
         # Sums of floats depend on the order in which answers came.
         facts["calls"] = {
-            name: {**asdict(spent), "cost": round(spent.cost, 6)} for name, spent in sorted(bench.calls.usage.items())
+            name: {**asdict(spent), "cost": round(spent.cost, 6)} for name, spent in sorted(shop.calls.usage.items())
         }
     if plan is not None:
         facts["versions"] = plan.facts
-    if bench.diagnosis is not None:
-        facts["diagnosis"] = bench.diagnosis.facts
+    if diagnosis is not None:
+        facts["diagnosis"] = diagnosis.facts
     questions = {name: draw.drawn() for name, draw in survey.questions.items()}
     facts["learned"] = learned(questions, config.seed)
-    facts["probes"] = probes(bench.run.path("train.parquet"), seed=config.seed)
+    facts["probes"] = probes(shop.folder / "train.parquet", seed=config.seed)
     return facts
 
 

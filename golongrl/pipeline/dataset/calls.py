@@ -27,7 +27,8 @@ FINAL = ("overlong", "refused")
 
 @dataclass(frozen=True)
 class Call:
-    """One question to one model. Calls with the same `prefix` share a context and are given one after the other."""
+    """One question to one model. Calls are sent in their order: whoever makes several about one context gives them
+    one after the other, so that a server's prefix cache serves them."""
 
     model: str
     messages: tuple[Mapping[str, str], ...]
@@ -36,7 +37,6 @@ class Call:
     max_tokens: int | None = None
     temperature: float | None = None
     schema: Mapping[str, Any] | None = None
-    prefix: str = ""
 
 
 @dataclass
@@ -47,14 +47,6 @@ class Spent:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
-
-
-def grouped(calls: Iterable[Call]) -> list[Call]:
-    """Calls with those of one prefix together, at the place of the first; the order is kept otherwise."""
-    groups: dict[tuple[str, str], list[Call]] = {}
-    for number, call in enumerate(calls):
-        groups.setdefault((call.prefix, "" if call.prefix else str(number)), []).append(call)
-    return [call for group in groups.values() for call in group]
 
 
 class Calls:
@@ -76,7 +68,7 @@ class Calls:
         # In memory only: it costs nothing to find out again, and another server may take more.
         self._overlong: dict[str, chat.Generation] = {}
         self._lengths: dict[str, int | None] = {}
-        # Calls of one prefix share their longest message.
+        # Calls about one context share their longest message.
         self._count = functools.lru_cache(maxsize=16)(tokenizer.count)
         for row in journal.rows.values():
             self._add(row["model"], chat.Usage.model_validate(row["usage"]), row["cost"])
@@ -226,6 +218,7 @@ class Calls:
             retries=config.retries,
             alive=self._alive.get(name),
             api_key_env=config.api_key_env,
+            address_option=f"models.{name}.base_url",
         )
 
     def _endpoint(self, name: str) -> chat.Endpoint:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -173,28 +173,31 @@ def collect_job(job: Job) -> Job:
                 continue
             document = result.document
             found["removed"].update(list(result.removed))
-            offset = handle.tell()
-            stored = pack(document)
-            handle.write(stored)
-            entry = Entry(
-                sha256=document.sha256,
-                source=document.source,
-                title=document.title,
-                language=document.language,
-                licence=document.licence,
-                kind=kind_of(document),
-                n_tokens=result.n_tokens,
-                amounts=amounts(document),
-                shard=f"documents/{shard.name}",
-                offset=offset,
-                size=len(stored),
-            )
+            entry = store(document, result.n_tokens, handle, f"documents/{shard.name}")
             found["documents"].append(entry_row(entry))
             signatures += near_duplicates.signature(document.text, document.language).tobytes()
     with atomic_path(_signatures(job)) as temporary:
         temporary.write_bytes(signatures)
     write_text(summary, json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
     return {"key": job["key"], "documents": len(found["documents"])}
+
+
+def store(document: Document, n_tokens: int, handle: IO[bytes], shard: str) -> Entry:
+    """Append a document to a shard; its entry in the library, which knows the shard by this name."""
+    offset = handle.tell()
+    return Entry(
+        sha256=document.sha256,
+        source=document.source,
+        title=document.title,
+        language=document.language,
+        licence=document.licence,
+        kind=kind_of(document),
+        n_tokens=n_tokens,
+        amounts=amounts(document),
+        shard=shard,
+        offset=offset,
+        size=handle.write(pack(document)),
+    )
 
 
 def _printable(text: str) -> str:

@@ -1,7 +1,8 @@
 """The prompt: documents around the evidence, the question before or after them, the answer format, within a bin."""
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from golongrl.core.documents import Span
@@ -16,14 +17,16 @@ SMALLEST_FILLER = 48
 """Tokens below which a further filler document is not worth its title."""
 TITLE_TOKENS = 12
 
+_MARKED = re.compile("⟦.*?⟧")
 _LIST = {
     "en": 'End your reply with a line "[Answer]" and below it one item per line and nothing else{order}.',
     "zh": "在回复的最后写一行“[答案]”，其下每行写一项，不写其他内容{order}。",
 }
-INSTRUCTIONS: dict[str, dict[str, str]] = {
+_FORMATS: dict[str, dict[str, str]] = {
     "em": {
-        "en": 'End your reply with a line "[Answer]" and below it only the answer, copied exactly from the document.',
-        "zh": "在回复的最后写一行“[答案]”，其下只写答案，并与原文完全一致。",
+        "en": 'End your reply with a line "[Answer]" and below it only the answer⟦, copied exactly from the '
+        "document⟧.",
+        "zh": "在回复的最后写一行“[答案]”，其下只写答案⟦，并与原文完全一致⟧。",
     },
     "choice": {
         "en": 'End your reply with "The correct answer is (X)", where X is the letter of the right option.',
@@ -35,9 +38,9 @@ INSTRUCTIONS: dict[str, dict[str, str]] = {
         "zh": "在回复的最后把最终答案以纯数字写在\\boxed{}中。",
     },
     "iou": {
-        "en": 'End your reply with the rows as JSON, <answer>{"data": [[...], [...]]}</answer>, cells as they '
-        "stand in the documents.",
-        "zh": '在回复的最后以JSON写出这些行：<answer>{"data": [[...], [...]]}</answer>，单元格与原文一致。',
+        "en": 'End your reply with the rows as JSON, <answer>{"data": [[...], [...]]}</answer>⟦, cells as '
+        "they stand in the documents⟧.",
+        "zh": '在回复的最后以JSON写出这些行：<answer>{"data": [[...], [...]]}</answer>⟦，单元格与原文一致⟧。',
     },
     "subem": {language: text.format(order="") for language, text in _LIST.items()},
     "ndcg": {
@@ -53,7 +56,26 @@ INSTRUCTIONS: dict[str, dict[str, str]] = {
         "zh": "在回复的最后写一行“[答案]”，其下只写概括。",
     },
 }
-"""What each metric reads, told to the model."""
+"""What each metric reads, told to the model. ⟦⟧ marks what only makes sense beside documents."""
+
+
+def beside_documents(formats: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Marked answer formats as prompts with documents state them."""
+    return {
+        metric: {language: text.replace("⟦", "").replace("⟧", "") for language, text in wordings.items()}
+        for metric, wordings in formats.items()
+    }
+
+
+def without_documents(formats: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Marked answer formats as prompts with documents state them -> as prompts without any do."""
+    texts = [text for wordings in formats.values() for text in wordings.values() if "⟦" in text]
+    return {text.replace("⟦", "").replace("⟧", ""): _MARKED.sub("", text) for text in texts}
+
+
+INSTRUCTIONS = beside_documents(_FORMATS)
+BARE_INSTRUCTIONS = without_documents(_FORMATS)
+"""Instructions that speak of documents -> the same for a prompt that shows none."""
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from golongrl.core import tokens
 from golongrl.pipeline.dataset.assign import Assignment, assign, split
-from golongrl.pipeline.dataset.collect import Collection, Progress, collect
+from golongrl.pipeline.dataset.collect import Collection, collect
 from golongrl.pipeline.dataset.drafts import Funnel
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.library import Library, hold_out, write_index
+from golongrl.pipeline.dataset.index import write_index
+from golongrl.pipeline.dataset.library import Library, hold_out
 from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.questions.question_sets import (
     QuestionSets,
@@ -19,11 +19,11 @@ from golongrl.pipeline.dataset.questions.question_sets import (
     near_copies,
 )
 from golongrl.pipeline.dataset.readers import Refusal
-from golongrl.pipeline.dataset.screen import SHARED, Contamination
+from golongrl.pipeline.dataset.screen import SHARED
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
 from golongrl.pipeline.dataset.versions import Sides
-from golongrl.pipeline.dataset.workers import RunAll
+from golongrl.pipeline.dataset.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,17 @@ class Corpus:
 
 
 def gather_corpus(
-    work: Path,
-    config: BuildConfig,
+    shop: Workshop,
     sources: Found,
     qa: Found,
     sides: Sides | None,
-    contamination: Contamination | None,
-    run_all: RunAll,
-    progress: Progress,
-    funnel: Funnel,
 ) -> Corpus:
     """Read sources and question sets, drop documents that a benchmark holds, and write the index of the rest.
 
     `sides`: documents whose side an earlier version has settled.
     """
+    work, config, funnel = shop.work, shop.config, shop.funnel
+    run_all, progress = shop.run_all, shop.progress
     collection = collect(work, sources.files, sources.refused, config, run_all, progress)
     sets = collect_questions(work, qa.files, qa.refused, config, collection.entries, run_all, progress)
     for refusal in sets.refused:
@@ -74,9 +71,9 @@ def gather_corpus(
     if config.qa:
         removed = Counter(refusal.reason.split(":")[0] for refusal in sets.refused)
         funnel.step("qa", "read", "questions", removed, len(items))
-    if contamination is not None:
+    if shop.contamination is not None:
         both = [*documents, *contexts]
-        shared = contamination.documents(Library(work, both, tokens.load("approx")), funnel, progress)
+        shared = shop.contamination.documents(Library(work, both, tokens.load("approx")), funnel, progress)
         documents = [entry for entry in documents if entry.sha256 not in shared]
         contexts = [entry for entry in contexts if entry.sha256 not in shared]
         items = _without(items, shared, funnel)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset.encoding import Entry
+from golongrl.pipeline.dataset.cells import Cell
 from golongrl.pipeline.dataset.produce import read_records
 from golongrl.pipeline.dataset.reporting.phase_facts import FunnelStep
 from golongrl.pipeline.dataset.request import Made
@@ -15,17 +15,18 @@ from golongrl.pipeline.dataset.request import Made
 
 @dataclass(frozen=True)
 class Draft:
-    """A record on disk, the track it comes from ("rules", "qa" or "llm"), and what later phases add to its
-    `extra_info`."""
+    """A record on disk, the track it comes from ("rules", "qa" or "llm"), the source of the document it asks about,
+    and what later phases add to its `extra_info`."""
 
     made: Made
     track: str
     capability: str
+    source: str
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def cell(self) -> tuple[bool, str, str]:
-        """Held out, capability, label of the length bin."""
+    def cell(self) -> Cell:
+        """Where it counts."""
         return self.made.request.held_out, self.capability, self.made.request.bin.label
 
     def with_fields(self, fields: Mapping[str, Any]) -> "Draft":
@@ -56,7 +57,6 @@ class Funnel:
         drafts: Sequence[Draft],
         reasons: Sequence[str | None],
         stage: str,
-        entries: Sequence[Entry],
         details: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> list[Draft]:
         """The drafts without a reason to go; the others are entered, with details by their number."""
@@ -70,7 +70,7 @@ class Funnel:
                 request = draft.made.request
                 self.reject(
                     stage,
-                    entries[request.document].source,
+                    draft.source,
                     reason,
                     track=draft.track,
                     capability=draft.capability,

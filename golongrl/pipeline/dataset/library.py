@@ -1,7 +1,6 @@
 """The collected documents on disk: an index in memory, texts read when needed and kept as long as they fit."""
 
 import functools
-import json
 import random
 import sys
 from array import array
@@ -17,7 +16,6 @@ from golongrl.core.store import file_sha256
 from golongrl.pipeline.dataset.encoding import Entry, decode, unpack
 from golongrl.pipeline.dataset.excerpt import Measured
 from golongrl.pipeline.dataset.index import Group, Index, group_of
-from golongrl.pipeline.dataset.index import write_index as write_index
 
 CACHED_BYTES = 24_000_000
 """Memory, about, of the documents that one process keeps."""
@@ -34,15 +32,12 @@ class Library:
         self._cached = 0
         self._open: OrderedDict[str, BinaryIO] = OrderedDict()
 
-    def row(self, number: int) -> bytes:
-        """The JSON row of a document (`encoding.encode`), as bytes."""
-        return json.dumps(self._row(number), ensure_ascii=False).encode()
-
     def text(self, number: int) -> str:
         """The text of a document."""
-        return str(self._row(number)["text"])
+        return str(self.row(number)["text"])
 
-    def _row(self, number: int) -> dict[str, Any]:
+    def row(self, number: int) -> dict[str, Any]:
+        """The row of a document (`encoding.encode`)."""
         entry = self.entries[number]
         handle = self._open.get(entry.shard)
         if handle is None:
@@ -58,7 +53,7 @@ class Library:
         if found is not None:
             self._cache.move_to_end(number)
             return found
-        found = Measured(decode(self._row(number)), self.tokenizer, self.entries[number].n_tokens)
+        found = Measured(decode(self.row(number)), self.tokenizer, self.entries[number].n_tokens)
         self._cache[number] = found
         self._cached += _memory(found)
         while self._cached > CACHED_BYTES and len(self._cache) > 1:
@@ -68,14 +63,6 @@ class Library:
     def document(self, number: int) -> Document:
         """A document."""
         return self.measured(number).document
-
-    @functools.cached_property
-    def by_language(self) -> dict[str, tuple[int, ...]]:
-        """Numbers of the documents of each language."""
-        found: dict[str, list[int]] = {}
-        for (language, _, _), numbers in self.groups.items():
-            found.setdefault(language, []).extend(numbers)
-        return {language: tuple(sorted(numbers)) for language, numbers in found.items()}
 
     @functools.cached_property
     def groups(self) -> dict[Group, Sequence[int]]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from golongrl.core.words import mixed
+
 Signatures = NDArray[np.uint32]
 
 PERMUTATIONS = 128
@@ -98,7 +100,7 @@ def _shared_buckets(signatures: Signatures, threshold: float) -> NDArray[np.int6
     for band in range(count):
         key = np.zeros(len(worded), np.uint64)
         for column in range(band * rows, (band + 1) * rows):
-            key = _mixed(key ^ signatures[worded, column])
+            key = mixed(key ^ signatures[worded, column])
         _, bucket, sizes = np.unique(key, return_inverse=True, return_counts=True)
         shared = sizes[bucket] > 1
         found[worded[shared], band] = bucket[shared] + total
@@ -141,7 +143,7 @@ def _hashed(words: NDArray[np.uint64], width: int) -> NDArray[np.uint32]:
     for offset in range(1, width):
         rolled = rolled * np.uint64(_STEP) + words[offset : offset + last]
     # Odd numbers times odd factors are a permutation without the fixed points 0 and 2^31.
-    return (_mixed(rolled) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+    return (mixed(rolled) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -209,14 +211,7 @@ def _all_powers(count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 def _factors() -> NDArray[np.uint32]:
     """The odd factors of the permutations h -> factor * h modulo 2^32."""
     seeds = np.arange(1, PERMUTATIONS + 1, dtype=np.uint64) * np.uint64(_BASE)
-    return (_mixed(seeds) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit depends on every bit."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return (mixed(seeds) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from golongrl.core.store import atomic_path, content_key, write_text
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
+from golongrl.pipeline.dataset.cells import Cell
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
@@ -49,8 +50,6 @@ JOB_TOKENS = 200_000
 
 
 T = TypeVar("T")
-Cell = tuple[bool, str, str]
-"""Held out, capability, label of the length bin."""
 
 
 @dataclass
@@ -120,15 +119,11 @@ def produce(
     assignment: Assignment,
     run_all: RunAll,
     progress: Progress,
-    wanted: Mapping[Cell, int] | None = None,
+    wanted: Mapping[Cell, int],
 ) -> Produced:
-    """The records of a build; jobs and their results lie in `folder`/construct, so finished ones are never redone.
-
-    `wanted`: records per cell, where other tracks have given some already; default: all that the settings ask for.
-    """
+    """The `wanted` records, where documents give so many; jobs and their results lie in `folder`/construct, so
+    finished ones are never redone."""
     result = Produced()
-    if wanted is None:
-        wanted = wanted_cells(config, held_out_capabilities(entries, assignment))
     cells = _cells(config, entries, assignment, wanted)
     slots = Slots()
     limits = {c: max(2, round(config.max_answer_share * n)) for c, n in config.wanted.items()}
@@ -163,41 +158,6 @@ def produce(
 
 def _capability(made: Made) -> str:
     return TASK_FORMS[made.request.form].capability
-
-
-def wanted_cells(config: BuildConfig, able: Collection[str]) -> dict[Cell, int]:
-    """Records wanted per side, capability and bin; `able` are the capabilities that validation documents can serve,
-    in which validation has its share of the records."""
-    lengths = bins(config.length_bins)
-    validation = _validation(config, able)
-    turn = {True: 0, False: 0}
-    wanted = {}
-    for capability, total in config.wanted.items():
-        of_side = {True: validation[capability], False: total - validation[capability]}
-        for held_out, count in of_side.items():
-            # What does not divide evenly goes to the bins in turn, not always to the shortest.
-            share, rest = divmod(count, len(lengths))
-            extra = {(turn[held_out] + n) % len(lengths) for n in range(rest)}
-            turn[held_out] += rest
-            for place, bin in enumerate(lengths):
-                wanted[held_out, capability, bin.label] = share + (place in extra)
-    return wanted
-
-
-def held_out_capabilities(entries: Sequence[Entry], assignment: Assignment) -> set[str]:
-    """Capabilities that a validation document can carry."""
-    return {name for name, served in assignment.items() if any(entries[number].held_out for number in served)}
-
-
-def _validation(config: BuildConfig, able: Collection[str]) -> dict[str, int]:
-    """Validation records per capability: `val_share` of all, split by largest remainder over those that held-out
-    documents can serve."""
-    shares = {name: total * config.val_share for name, total in config.wanted.items() if name in able}
-    counts = {capability: math.floor(shares.get(capability, 0)) for capability in config.wanted}
-    left = round(sum(shares.values())) - sum(counts.values())
-    for capability in sorted(shares, key=lambda c: (counts[c] - shares[c], c))[: max(0, left)]:
-        counts[capability] += 1
-    return counts
 
 
 def _cells(

@@ -8,10 +8,10 @@ from typing import Any
 
 from golongrl.core.records import Record
 from golongrl.core.store import read_jsonl
+from golongrl.pipeline.dataset.cells import Cell
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.contamination.decontamination import Index, near_duplicate_questions
 from golongrl.pipeline.dataset.drafts import Draft, Funnel, read_drafts
-from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import Library
 from golongrl.pipeline.dataset.reporting.phase_facts import BenchmarkHits, ContaminationExample, ContaminationFacts
 from golongrl.pipeline.dataset.versions import Base, base_records, record_key
@@ -44,9 +44,7 @@ class Contamination:
                 funnel.reject("decontaminate", entry.source, SHARED, step="document", **_verdict(verdict))
         return shared
 
-    def questions(
-        self, folder: Path, drafts: Sequence[Draft], entries: Sequence[Entry], funnel: Funnel
-    ) -> list[Draft]:
+    def questions(self, folder: Path, drafts: Sequence[Draft], funnel: Funnel) -> list[Draft]:
         """The drafts whose question and answer share nothing with a benchmark."""
         reasons: list[str | None] = []
         details: dict[int, Mapping[str, Any]] = {}
@@ -54,11 +52,10 @@ class Contamination:
         for number, hit in enumerate(self.index.question_hits(asked)):
             reasons.append(None if hit is None else _overlaps(hit.benchmark))
             if hit is not None:
-                source = entries[drafts[number].made.request.document].source
-                self._note("question", hit.benchmark, hit.row, source, hit)
+                self._note("question", hit.benchmark, hit.row, drafts[number].source, hit)
                 details[number] = {"benchmark": hit.benchmark, "item": hit.row, "shared": hit.text}
         self.checked += len(drafts)
-        return funnel.sift(drafts, reasons, "decontaminate", entries, details)
+        return funnel.sift(drafts, reasons, "decontaminate", details)
 
     def base(self, base: Base) -> tuple[dict[str, str], set[str]]:
         """Of an earlier version the records (by key) whose question overlaps, with the reason, and the digests of the
@@ -136,7 +133,6 @@ def drop_repeats(
     drafts: Sequence[Draft],
     earlier: Sequence[Draft],
     threshold: float,
-    entries: Sequence[Entry],
     funnel: Funnel,
 ) -> list[Draft]:
     """The drafts without those whose question repeats that of one before it; `earlier` ones come before all."""
@@ -157,20 +153,19 @@ def drop_repeats(
         int(number) - first: {"repeats": everyone[int(same)].made.question[:200], "similarity": round(alike, 3)}
         for number, (same, alike) in repeats.items()
     }
-    return funnel.sift(drafts, reasons, "near-duplicate questions", entries, details)
+    return funnel.sift(drafts, reasons, "near-duplicate questions", details)
 
 
 def within_cells(
     drafts: Sequence[Draft],
-    wanted: Mapping[tuple[bool, str, str], int],
-    entries: Sequence[Entry],
+    wanted: Mapping[Cell, int],
     funnel: Funnel,
 ) -> list[Draft]:
     """At most as many drafts of a cell as it wants, the first ones."""
-    have: Counter[tuple[bool, str, str]] = Counter()
+    have: Counter[Cell] = Counter()
     reasons: list[str | None] = []
     for draft in drafts:
         have[draft.cell] += 1
         full = have[draft.cell] > wanted.get(draft.cell, 0)
         reasons.append("more than its capability and length want" if full else None)
-    return funnel.sift(drafts, reasons, "quota", entries)
+    return funnel.sift(drafts, reasons, "quota")

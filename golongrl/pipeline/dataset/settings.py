@@ -231,5 +231,5 @@ def _capabilities(names: Any) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(str(name).upper() for name in names))
     unknown = [name for name in wanted if name not in CAPABILITIES]
     if unknown or not wanted:
-        raise ValueError(f"rules build {', '.join(CAPABILITIES)}, not {', '.join(unknown) or 'nothing'}")
+        raise ValueError(f"capabilities are {', '.join(CAPABILITIES)}, not {', '.join(unknown) or 'nothing'}")
     return wanted

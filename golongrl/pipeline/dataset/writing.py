@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.runs import Run
 from golongrl.core.store import atomic_path, read_jsonl
 from golongrl.pipeline.dataset.assign import why
 from golongrl.pipeline.dataset.collect import Collection
@@ -72,7 +71,7 @@ def write_documents(path: Path, library: Library, shown: set[str], base: Path | 
         missing = set(shown)
         for number, entry in enumerate(library.entries):
             if entry.sha256 in shown:
-                row = json.loads(library.row(number))
+                row = library.row(number)
                 del row["blocks"]
                 missing.discard(entry.sha256)
                 yield row
@@ -89,15 +88,15 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             handle.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
 
-def project_files(config: BuildConfig, run: Run, has_val: bool, records: int) -> list[str]:
+def project_files(config: BuildConfig, folder: Path, has_val: bool, records: int) -> list[str]:
     """golongrl.toml in the dataset's folder, and in the working folder if there is none."""
     notes = []
     if config.val_share and not has_val:
         notes.append(
             "no validation records: too few documents or records; a larger --target or --val-share may give some"
         )
-    val = run.path("val.parquet") if has_val else None
+    val = folder / "val.parquet" if has_val else None
     notes += write_project_file(
-        run.folder, run.path("train.parquet"), val, config.tokenizer, records=records, longest=max(config.length_bins)
+        folder, folder / "train.parquet", val, config.tokenizer, records=records, longest=max(config.length_bins)
     )
     return notes

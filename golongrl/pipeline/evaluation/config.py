@@ -6,7 +6,6 @@ from pydantic import Field, field_validator, model_validator
 
 from golongrl.core import tokens
 from golongrl.core.config import Config
-from golongrl.core.text import Think
 from golongrl.pipeline.evaluation import benchmarks
 
 ThinkOption = Literal["auto", "required", "optional"]
@@ -186,15 +185,3 @@ class EvalConfig(Config):
         """What decides the result for one benchmark, as JSON types: a run folder holds exactly one of these."""
         settings = self.model_dump(mode="json", exclude=set(_NOT_IDENTITY | {"bench"}))
         return {"bench": bench, **settings, "repeats": self.repeats_of(bench)}
-
-
-__all__ = [
-    "JUDGE_SETTINGS",
-    "RECIPE_INPUT",
-    "RECIPE_OUTPUT",
-    "Engine",
-    "EvalConfig",
-    "Overlong",
-    "Think",
-    "ThinkOption",
-]

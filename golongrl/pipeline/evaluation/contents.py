@@ -6,20 +6,24 @@ from typing import Any
 from golongrl.core import chat_template, tokens
 from golongrl.core.errors import UsageError
 from golongrl.pipeline.evaluation import benchmarks
-from golongrl.pipeline.evaluation.benchmarks.base import LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.base import Item, LoadOptions, Messages
+from golongrl.pipeline.evaluation.benchmarks.multiple_choice import LETTERS
 
 
 def benchmark_rows(name: str) -> Iterator[dict[str, Any]]:
-    """The items of a benchmark as rows of `id`, `messages` and the texts of the gold answer.
+    """The items of a benchmark as rows: `id`, `question`, the texts of its right `answer`, `choices` and `context`.
 
-    Raises UsageError for an unknown name and for a benchmark that is made of the user's own documents.
+    A conversation that ends in its question has `messages` in place of question and context. Raises UsageError for an
+    unknown name, for a benchmark that is made of the user's own documents, and for one that the hub does not have.
     """
     bench = benchmarks.get(name)
     if bench.as_row is not None:
         raise UsageError(f"{name} is made from documents of one's own; there is nothing of it to keep out")
-    tokenizer = tokens.load("approx")
+    if bench.hub is None:
+        raise UsageError(f"the hub has no rows of {name}; name a file or folder with them ({bench.dataset}) instead")
+    tokenizer = tokens.load(tokens.APPROX)
 
-    def count(messages: list[dict[str, str]]) -> int:
+    def count(messages: Messages) -> int:
         return chat_template.prompt_tokens(tokenizer, messages, None)
 
     options = LoadOptions(
@@ -28,15 +32,31 @@ def benchmark_rows(name: str) -> Iterator[dict[str, Any]]:
         count_prompt=count,
         max_length=[],
         limit=None,
-        needles=[2, 4, 8],
-        answer_tokens=64,
+        needles=[],
+        answer_tokens=0,
         seed=0,
     )
-    for item in bench.load(options):
-        yield {"id": item.id, "messages": item.messages, "answer": _answers(item.gold)}
+    return (_row(item) for item in bench.load(options))
 
 
-def _answers(gold: dict[str, Any]) -> list[str]:
-    """Every text of the gold answer."""
-    values = [[value] if isinstance(value, str) else value for value in gold.values()]
-    return [text for several in values if isinstance(several, list) for text in several if isinstance(text, str)]
+def _row(item: Item) -> dict[str, Any]:
+    question = item.question or item.gold.get("question")
+    row = {"id": item.id, "answer": _answers(item), "choices": list(item.choices)}
+    if not question:
+        return {**row, "messages": item.messages}
+    return {**row, "question": question, "context": _context(item)}
+
+
+def _answers(item: Item) -> list[str]:
+    """The texts that are right; of a choice its text, because a letter says nothing."""
+    if item.choices:
+        return [item.choices[LETTERS.index(item.gold["answer"])]]
+    return item.gold["answers"] if "answers" in item.gold else [item.gold["answer"]]
+
+
+def _context(item: Item) -> str:
+    """The document; all messages where nothing says which part of them it is; empty for a bare question."""
+    if item.document is not None:
+        place, start, end = item.document
+        return item.messages[place]["content"][start:end]
+    return "" if item.question else "\n".join(message["content"] for message in item.messages)

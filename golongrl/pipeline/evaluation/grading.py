@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from golongrl.core.records import Score
 from golongrl.pipeline.evaluation import benchmarks
+from golongrl.pipeline.evaluation.benchmarks.base import Thinking
 
 # difflib needs about a second for 50,000 characters, a pool about as long to start.
 POOL_ABOVE_CHARACTERS = 200_000
@@ -21,7 +22,7 @@ class Job:
     bench: str
     gold: dict[str, Any]
     response: str
-    think: Literal["required", "optional"]
+    think: Thinking
 
 
 def grade(job: Job) -> Score:

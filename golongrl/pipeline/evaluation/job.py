@@ -101,7 +101,7 @@ def input_hashes(config: EvalConfig, job: BenchJob) -> dict[str, str]:
     if bench.as_row is not None and config.responses is None:
         hashes["documents"] = content_key([list(pair) for pair in read_documents(data)])
     elif data is not None:
-        hashes["data"] = content_key([file_sha256(file) for file in mrcr.data_files(data)])
+        hashes["data"] = content_key([file_sha256(file) for file in hub_data.local_files(data)])
     elif not job.own_items and bench.hub is not None:
         hashes["data"] = hub_data.find_files(bench.name, None, bench.hub).origin or ""
     return hashes

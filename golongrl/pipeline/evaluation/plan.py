@@ -4,11 +4,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from golongrl.core import chat, chat_template, tokens
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key
+from golongrl.pipeline.evaluation.benchmarks.base import Thinking
 from golongrl.pipeline.evaluation.config import RECIPE_INPUT, RECIPE_OUTPUT, EvalConfig
 
 _EDGE = 1 << 20
@@ -23,7 +24,7 @@ class Model:
     folder: Path | None
     tokenizer: tokens.Tokenizer
     template: tuple[str, dict[str, Any]] | None
-    think: Literal["required", "optional"]
+    think: Thinking
 
 
 @dataclass(frozen=True)

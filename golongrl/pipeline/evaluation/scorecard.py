@@ -139,7 +139,7 @@ def by_bucket(samples: Sequence[Sample], axes: Sequence[str], seed: int) -> dict
     own = [axis for axis in axes if axis != "o200k"]
     if len(own) == 2 and all(len(tables[axis]) > 1 for axis in own):
         first, second = own
-        pairs = {(s.get(first), s.get(second)) for s in samples if s.get(first) and s.get(second)}
+        pairs = {(a, b) for s in samples if (a := s.get(first)) and (b := s.get(second))}
         tables[f"{first} x {second}"] = [
             {
                 "value": f"{a} x {b}",

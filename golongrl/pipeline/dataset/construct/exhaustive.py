@@ -10,16 +10,15 @@ from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct import tabular
 from golongrl.pipeline.dataset.construct.form import Candidate, Phrasings, Place, Scene, Unfit, distinct, named
 from golongrl.pipeline.dataset.construct.ordering import NUMBERING, lone_headings, lone_text, view_turns
-from golongrl.pipeline.dataset.construct.ranking import (
+from golongrl.pipeline.dataset.construct.sheet import Condition, Sheet, conditions, label_words, rows_meeting, sheets
+from golongrl.pipeline.dataset.construct.word_places import (
     GOOD_ENOUGH,
     WORDS_TRIED,
     ContextWords,
     Words,
     context_words,
-    label_words,
     merged,
 )
-from golongrl.pipeline.dataset.construct.sheet import Condition, Sheet, conditions, rows_meeting, sheets
 from golongrl.pipeline.dataset.excerpt import Sentence
 from golongrl.pipeline.dataset.view import View
 

@@ -23,8 +23,7 @@ from golongrl.pipeline.dataset.construct.form import (
     named,
 )
 from golongrl.pipeline.dataset.construct.ordering import lone_headings, lone_text, passages, spread, view_turns
-from golongrl.pipeline.dataset.construct.ranking import label_words
-from golongrl.pipeline.dataset.construct.sheet import Sheet, sheets
+from golongrl.pipeline.dataset.construct.sheet import Sheet, label_words, sheets
 from golongrl.pipeline.dataset.excerpt import Excerpt, Sentence
 from golongrl.pipeline.dataset.view import Shown, View
 

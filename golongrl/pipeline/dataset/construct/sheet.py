@@ -240,3 +240,11 @@ def _numeric_rows(table: Table) -> int:
 def holds_numeric_table(document: Document) -> int:
     """Rows of the longest table with a column of numbers (criterion `numeric_table`)."""
     return max((_numeric_rows(block.table) for block in document.blocks if block.table is not None), default=0)
+
+
+def label_words(sheet: Sheet, language: str) -> str:
+    """The column that names the rows of a table, as a question calls it."""
+    name = sheet.table.columns[sheet.types.labels or 0]
+    if language == "zh":
+        return f"“{name}”" if name else "行名（第一列）"
+    return f'"{name}"' if name else "label (in the first column)"

@@ -128,7 +128,7 @@ def measure(document: Document) -> Stats:
 
 
 def _garbled(sample: str, kinds: NDArray[np.uint8]) -> int:
-    """Characters that are replacements or of no known script, and those that stand for a glyph without one."""
+    """Garbled characters, and those that spell the number of a glyph of which no character is known."""
     glyphs = _GARBLED_GLYPH.findall(sample) if "(cid:" in sample else []
     return characters.count(kinds, characters.GARBLED) + sum(map(len, glyphs))
 

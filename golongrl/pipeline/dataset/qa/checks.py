@@ -8,16 +8,13 @@ from typing import Literal
 
 from golongrl.core import tasks
 from golongrl.core.documents import Document, Span
-from golongrl.core.errors import DataError
-from golongrl.core.records import Record
 from golongrl.core.text import is_chinese, lines, normalise
 from golongrl.pipeline.dataset.filters.language import detect
 from golongrl.pipeline.dataset.qa.adapter import Place, QAItem
 from golongrl.pipeline.dataset.qa.wording import unnamed
-from golongrl.pipeline.dataset.questions.items import Item, Stretch
+from golongrl.pipeline.dataset.questions.gold_score import gold_fault
+from golongrl.pipeline.dataset.questions.items import LISTS, Item, Stretch
 from golongrl.pipeline.dataset.readers import Refusal
-from golongrl.pipeline.dataset.refine import GOLD_SCORE
-from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.quantity import parse_quantity
 from golongrl.rewards.rouge_l import words
 
@@ -29,7 +26,6 @@ MIN_OPTIONS = 3
 """Fewer options are guessed too often."""
 FEWEST = {"pairwise": 3, "ndcg": 2}
 """Fewest items of an answer whose order counts: two are in the right one half of the time."""
-LISTS = ("f1", "subem", "ndcg", "pairwise")
 _TWO_WAY = frozenset(
     ("yes", "no", "true", "false", *("是", "否", "不是", "对", "错", "有", "没有", "是的", "正确", "错误"))
 )
@@ -68,9 +64,6 @@ def checked(item: QAItem, licence: str) -> tuple[tuple[Document, ...], Item] | R
     if isinstance(gold, str):
         return Refusal(item.source, gold)
     language: Literal["en", "zh"] = "zh" if is_chinese(item.question) else "en"
-    reason = _score(item, gold, language)
-    if reason is not None:
-        return Refusal(item.source, reason)
     shown = {place.document.sha256: place.document for place in item.shown}
     others = {document.sha256: document for document in item.others if document.sha256 not in shown}
     made = Item(
@@ -90,6 +83,9 @@ def checked(item: QAItem, licence: str) -> tuple[tuple[Document, ...], Item] | R
         licence=licence,
         extra=dict(item.extra),
     )
+    fault = gold_fault(made)
+    if fault is not None:
+        return Refusal(item.source, f"gold: {fault}")
     return (*shown.values(), *others.values()), made
 
 
@@ -122,7 +118,7 @@ def _span(item: QAItem, gold: tuple[str, ...]) -> tuple[str, ...] | str:
         return "unanswerable"
     if _OPEN.search(unnamed(item.question).partition("\n")[0]):
         return "open question: why or how is answered in many ways"
-    bare = tuple(dict.fromkeys(text.rstrip("".join(_STOPS[:2])) or text for text in gold))
+    bare = tuple(dict.fromkeys(text.rstrip(_STOPS[:2]) or text for text in gold))
     short = tuple(text for text in bare if is_short(text))
     if not short:
         return f"long answer: no metric judges a free text of more than {MAX_WORDS} words or {MAX_HAN} Han"
@@ -243,36 +239,3 @@ def sentence(document: Document, span: Span) -> Span:
     end = min((end for end in ends if end >= span.end), default=block.content.end)
     kept = document.text[start:end].rstrip()
     return Span(min(start, span.start), max(start + len(kept), span.end))
-
-
-def _score(item: QAItem, gold: tuple[str, ...], language: str) -> str | None:
-    """Why the gold answer does not score 1.0, or None."""
-    capability = tasks.CAPABILITIES[item.capability]
-    single = capability.metric in ("em", "choice", "math", "iou")
-    record = Record.model_validate(
-        {
-            "data_source": capability.data_source,
-            "prompt": [{"role": "user", "content": item.question}],
-            "reward_model": {
-                "ground_truth": {
-                    "golden_label": gold[0] if single else "",
-                    "doc_ids": list(gold[1:] if single else gold),
-                }
-            },
-            "extra_info": {
-                "metric": capability.metric,
-                "reward_mode": capability.reward_mode,
-                "question": item.question,
-                "language": language,
-                "options": list(item.options),
-                **item.extra,
-            },
-        }
-    )
-    try:
-        score = score_response(record, gold_response(record))
-    except DataError as error:
-        return f"gold: {error}"
-    if score.value is None or score.value < GOLD_SCORE:
-        return f"gold: scores {score.value} under {capability.metric} ({score.reason})"
-    return None

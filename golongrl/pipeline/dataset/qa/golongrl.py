@@ -17,6 +17,7 @@ from golongrl.core.records import Record, parse_record
 from golongrl.pipeline.dataset.qa import rendered
 from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext
 from golongrl.pipeline.dataset.qa.wording import about, bare, split_options
+from golongrl.pipeline.dataset.questions.items import LISTS
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
@@ -60,8 +61,7 @@ def _read(row: Row, context: RowContext) -> Iterator[QAItem | Refusal]:
 def _items(record: Record, text: str, asked: str, context: RowContext) -> Iterator[QAItem | Refusal]:
     question, metric = bare(asked), record.metric
     options: tuple[str, ...] = ()
-    lists = metric in ("f1", "subem", "ndcg", "pairwise", "rouge_l")
-    gold = tuple(gold_texts(record) if lists else gold_aliases(record))
+    gold = tuple(gold_texts(record) if metric in (*LISTS, "rouge_l") else gold_aliases(record))
     if metric == "choice":
         found = split_options(question)
         letter = gold_letter(gold[0]) if gold else None

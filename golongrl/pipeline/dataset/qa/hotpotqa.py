@@ -61,7 +61,7 @@ def _pairs(value: Any, *columns: str) -> list[tuple[str, Any]]:
     if isinstance(value, str):
         value = json.loads(value)
     if isinstance(value, dict):
-        column = next(name for name in columns if name in value)
+        column = next((name for name in columns if name in value), columns[0])
         value = zip(value["title"], value[column], strict=True)
     # The sets write marks such as &amp; in titles alone.
     return [(html.unescape(str(title)), held) for title, held in value]

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.documents import Document
+from golongrl.pipeline.dataset.construct.form import LETTERS
 from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext, quoted, texts_of
 from golongrl.pipeline.dataset.qa.arithmetic import unit_note
-from golongrl.pipeline.dataset.qa.wording import LETTERS, about, sized, split_options
+from golongrl.pipeline.dataset.qa.wording import about, sized, split_options
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.rewards.quantity import parse_quantity
 

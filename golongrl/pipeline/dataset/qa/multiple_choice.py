@@ -8,8 +8,9 @@ Apache-2.0): `{_id, sub_domain, question, choice_A .. choice_D, answer (a letter
 from collections.abc import Iterator
 
 from golongrl.core.documents import Document
+from golongrl.pipeline.dataset.construct.form import LETTERS
 from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext
-from golongrl.pipeline.dataset.qa.wording import LETTERS, about
+from golongrl.pipeline.dataset.qa.wording import about
 from golongrl.pipeline.dataset.readers import Refusal
 
 

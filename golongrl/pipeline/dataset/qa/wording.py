@@ -3,8 +3,8 @@
 import re
 
 from golongrl.core.text import is_chinese
+from golongrl.pipeline.dataset.construct.form import LETTERS
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FORMAT = re.compile(
     r"\n?[^\n.。]*(?:output example|example output|输出示例|输出范例)\s*[:：].*"
     r"|\n[^\n]*(?:\\boxed|The correct answer is \(|<answer>)[^\n]*"

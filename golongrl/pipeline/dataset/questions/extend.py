@@ -14,29 +14,38 @@ from golongrl.core.store import content_key
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.compose import LANGUAGE_LABEL, spread
 from golongrl.pipeline.dataset.construct.form import LETTERS, Unfit, lettered
-from golongrl.pipeline.dataset.context import INSTRUCTIONS, TITLE_TOKENS, Prompt, Task, base_tokens, fit, gather
+from golongrl.pipeline.dataset.context import (
+    INSTRUCTIONS,
+    TITLE_TOKENS,
+    Prompt,
+    Task,
+    base_tokens,
+    beside_documents,
+    fit,
+    gather,
+    without_documents,
+)
 from golongrl.pipeline.dataset.excerpt import Excerpt, Measured
 from golongrl.pipeline.dataset.library import Library
+from golongrl.pipeline.dataset.questions.gold_score import ground_truth
 from golongrl.pipeline.dataset.questions.item_checks import item_fault, leaks, places_of
 from golongrl.pipeline.dataset.questions.item_window import cut, may_be_cut
 from golongrl.pipeline.dataset.questions.items import Item, excerpt_of
 from golongrl.pipeline.dataset.refine import depth, in_prompt
 from golongrl.pipeline.dataset.request import Bin
 
-SINGLE = ("em", "choice", "math", "iou")
-"""Metrics whose gold is in `golden_label`."""
 WINDOWS = 3
 """Stretches of one other document that are looked at for one that does not hold the answer."""
 _LIST = {
-    "en": 'End your reply with a line "[Answer]" and below it one item per line, each as it stands in the documents, '
-    "and nothing else.",
-    "zh": "在回复的最后写一行“[答案]”，其下每行写一项，每项与文档原文一致，不写其他内容。",
+    "en": 'End your reply with a line "[Answer]" and below it one item per line⟦, each as it stands in the '
+    "documents⟧, and nothing else.",
+    "zh": "在回复的最后写一行“[答案]”，其下每行写一项⟦，每项与文档原文一致⟧，不写其他内容。",
 }
-ANSWERS: dict[str, dict[str, str]] = {
+_FORMATS: dict[str, dict[str, str]] = {
     "em": {
-        "en": 'End your reply with a line "[Answer]" and below it only the answer, a word or phrase as it stands in '
-        "the documents.",
-        "zh": "在回复的最后写一行“[答案]”，其下只写答案，即文档原文中的一个词或短语。",
+        "en": 'End your reply with a line "[Answer]" and below it only the answer, a word or phrase⟦ as it stands '
+        "in the documents⟧.",
+        "zh": "在回复的最后写一行“[答案]”，其下只写答案，即⟦文档原文中的⟧一个词或短语。",
     },
     "f1": _LIST,
     "subem": _LIST,
@@ -46,7 +55,10 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
 }
 """Answer formats of questions that people and models ask, where they differ from those of our own forms: an answer is
-as short as can be, and a question that a summary answers need not ask for one."""
+as short as can be, and a question that a summary answers need not ask for one. Marked as those of `context`."""
+ANSWERS = beside_documents(_FORMATS)
+BARE_ANSWERS = without_documents(_FORMATS)
+"""The same for prompts without documents, as `context.BARE_INSTRUCTIONS`."""
 _FIXED = re.compile(
     r"\b(?i:of|the) (?i:the )?(?i:above|following)\b|\b(?i:both|neither|only|options?|answers?)\b.*\b[A-H]\b"
     r"|以上|[A-H]\s*[和与、]\s*[A-H]"
@@ -238,9 +250,6 @@ def _record(
     key: str,
 ) -> Record:
     capability = tasks.CAPABILITIES[item.capability]
-    golds = list(item.gold)
-    single = capability.metric in SINGLE
-    others = golds[1:] if capability.metric == "em" else []
     spans = in_prompt(places_of(item, prompt), prompt.excerpts, prompt)
     starts = {id(excerpt): start for excerpt, start in zip(prompt.excerpts, prompt.starts, strict=True)}
     whole = [Span(starts[id(e)], starts[id(e)] + len(e.text)) for e in excerpts]
@@ -251,11 +260,7 @@ def _record(
             "ability": capability.ability,
             "reward_model": {
                 "style": "rule",
-                "ground_truth": {
-                    "golden_label": golds[0] if single else "",
-                    "doc_ids": others if single else golds,
-                    "summary": LANGUAGE_LABEL[item.language],
-                },
+                "ground_truth": {**ground_truth(item), "summary": LANGUAGE_LABEL[item.language]},
             },
             "extra_info": {
                 "index": 0,

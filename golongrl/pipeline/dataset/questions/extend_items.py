@@ -12,6 +12,7 @@ from golongrl import __version__
 from golongrl.core import tasks
 from golongrl.core.records import Record
 from golongrl.core.store import atomic_path, content_key, write_json
+from golongrl.pipeline.dataset.cells import Cell
 from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.construct.form import Unfit
 from golongrl.pipeline.dataset.encoding import Entry
@@ -25,8 +26,6 @@ from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.workers import Job, RunAll
 
-Cell = tuple[bool, str, str]
-"""Held out, capability, label of the bin."""
 ANOTHER_BIN = ("longer than the bin", "too few other documents to fill the bin")
 """Reasons for which another bin may do."""
 BYTES = {"en": 1, "zh": 3}
@@ -88,14 +87,13 @@ def extend_items(
     wanted: Mapping[Cell, int],
     run_all: RunAll,
     progress: Progress,
-    kept: Kept | None = None,
 ) -> Extended:
     """The records of items for the cells of `wanted`, every item at most once; jobs and results lie in
-    `folder`/construct, so finished ones are never redone. `kept`: what other tracks keep already."""
+    `folder`/construct, so finished ones are never redone."""
     result = Extended()
     lengths = {bin.label: bin for bin in bins(config.length_bins)}
     documents = {entry.sha256: number for number, entry in enumerate(entries)}
-    kept = kept or _limits(config, items, wanted)
+    kept = _limits(config, items, wanted)
     queues = _queues(config, entries, items, documents, list(lengths.values()), result)
     left, slots = dict(wanted), Slots()
     spare: list[tuple[_Ask, Made]] = []

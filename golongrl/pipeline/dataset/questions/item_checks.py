@@ -10,7 +10,7 @@ from golongrl.pipeline.dataset import prose
 from golongrl.pipeline.dataset.construct.form import Place, distinct
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
-from golongrl.pipeline.dataset.questions.items import Item
+from golongrl.pipeline.dataset.questions.items import LISTS, Item
 from golongrl.pipeline.dataset.refine import GOLD_SCORE, WHOLE_ANSWER, in_prompt, loses_in_another_dress, verbatim
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.variants import VARIANTS
@@ -23,7 +23,7 @@ _CHOICE = re.compile(r"\bor\b|\bbetween\b|还是|或|哪", re.IGNORECASE)
 
 def item_fault(record: Record, item: Item, prompt: Prompt, excerpts: Sequence[Excerpt]) -> str | None:
     """Why a record may not stay, or None. `excerpts` are those of the item, among the prompt's."""
-    if record.metric in ("f1", "subem", "ndcg", "pairwise") and len(lines("\n".join(item.gold))) != len(item.gold):
+    if record.metric in LISTS and len(lines("\n".join(item.gold))) != len(item.gold):
         return "gold items read the same once normalised"
     score = score_response(record, gold_response(record))
     if score.value is None or score.value < GOLD_SCORE:

@@ -2,7 +2,7 @@
 into a context of some length."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.excerpt import Excerpt
 
 Track = Literal["qa", "llm"]
+LISTS = ("f1", "subem", "ndcg", "pairwise")
+"""Metrics whose gold is a list of items."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,3 @@ def _loosely(text: str, quote: str) -> Span | None:
         return None
     found = list(re.finditer(r"\s+".join(map(re.escape, words)), text))
     return Span(*found[0].span()) if len(found) == 1 else None
-
-
-def by_digest(documents: Sequence[Document]) -> dict[str, Document]:
-    """Documents by digest."""
-    return {document.sha256: document for document in documents}

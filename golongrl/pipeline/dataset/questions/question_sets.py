@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from golongrl import __version__
-from golongrl.core.documents import Document
 from golongrl.core.store import atomic_path, content_key, write_json
 from golongrl.pipeline.dataset import near_duplicates
-from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
-from golongrl.pipeline.dataset.collect import SIGNATURE_BYTES, Collection, Progress
-from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
+from golongrl.pipeline.dataset.assign import CRITERION_NAMES
+from golongrl.pipeline.dataset.collect import SIGNATURE_BYTES, Collection, Progress, store
+from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.index import entry_of, entry_row
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer
 from golongrl.pipeline.dataset.qa.reading import read_qa
@@ -31,17 +30,12 @@ from golongrl.pipeline.dataset.workers import Job, RunAll
 class QuestionSets:
     """What question sets give: new documents, items about documents, and what was refused."""
 
-    files: int = 0
     entries: list[Entry] = field(default_factory=list)
     """Documents that the library does not hold yet."""
     signatures: bytearray = field(default_factory=bytearray)
     """Those of the entries, one after the other."""
     items: list[Item] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-
-    def forms(self) -> Counter[str]:
-        """Form -> items."""
-        return Counter(item.form for item in self.items)
 
 
 def collect_questions(
@@ -54,7 +48,7 @@ def collect_questions(
     progress: Progress,
 ) -> QuestionSets:
     """Read every file of `config.qa` into `folder`/questions; files that were finished before are not read again."""
-    result = QuestionSets(files=len(files) + len(refused), refused=list(refused))
+    result = QuestionSets(refused=list(refused))
     jobs = [_job(folder, file, config) for file in files]
     with progress("questions", len(jobs)) as bar:
         todo = [job for job in jobs if not _summary(job).exists()]
@@ -130,30 +124,14 @@ def question_job(job: Job) -> Job:
                 if document.sha256 in seen:
                     continue
                 seen.add(document.sha256)
-                place = f"questions/{shard.name}", handle.tell(), handle.write(pack(document))
+                entry = store(document, counter.count(document.text), handle, f"questions/{shard.name}")
+                found["documents"].append(entry_row(entry))
                 signatures += near_duplicates.signature(document.text, document.language).tobytes()
-                found["documents"].append(entry_row(_entry(document, counter.count(document.text), *place)))
             found["items"].append(item.as_row())
     with atomic_path(_signatures(job)) as temporary:
         temporary.write_bytes(signatures)
     write_json(summary, found)
     return {"key": job["key"]}
-
-
-def _entry(document: Document, n_tokens: int, shard: str, offset: int, size: int) -> Entry:
-    return Entry(
-        sha256=document.sha256,
-        source=document.source,
-        title=document.title,
-        language=document.language,
-        licence=document.licence,
-        kind=kind_of(document),
-        n_tokens=n_tokens,
-        amounts=amounts(document),
-        shard=shard,
-        offset=offset,
-        size=size,
-    )
 
 
 def near_copies(collection: Collection, sets: QuestionSets, threshold: float) -> list[tuple[str, str]]:

@@ -14,8 +14,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from golongrl.core.errors import DataError
-from golongrl.core.records import GroundTruth, Record
+from golongrl.core.records import Record
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.reporting.closed_book_strategies import (
     OPEN,
@@ -25,10 +24,11 @@ from golongrl.pipeline.dataset.reporting.closed_book_strategies import (
     golds,
     listed,
     ordered,
+    response_of,
 )
 from golongrl.pipeline.dataset.reporting.facts import ClosedBookFacts, GuessFacts
 from golongrl.pipeline.dataset.reporting.survey import Draw
-from golongrl.rewards import gold_response, score_response
+from golongrl.rewards import score_response
 
 MARGIN = 0.05
 """A strategy may earn this much more than chance."""
@@ -195,24 +195,9 @@ class _Scores:
         """The score, or None where the metric has no format for such an answer."""
         key = tuple(answer)
         if key not in self._known:
-            response = _response(self.record, key)
+            response = response_of(self.record, key)
             self._known[key] = None if response is None else score_response(self.record, response).value
         return self._known[key]
-
-
-def _response(record: Record, answer: Answer) -> str | None:
-    """The answer in the metric's format, which is that of the ideal response to a record with this gold."""
-    if record.metric in SINGLE:
-        truth = GroundTruth(golden_label=answer[0], summary=record.gold.summary)
-    else:
-        truth = GroundTruth(doc_ids=list(answer), summary=record.gold.summary)
-    guessed = record.model_copy(
-        update={"reward_model": record.reward_model.model_copy(update={"ground_truth": truth})}
-    )
-    try:
-        return gold_response(guessed)
-    except DataError:
-        return None
 
 
 def _random_orders(question: Listed, size: int, rng: random.Random) -> list[Answer]:

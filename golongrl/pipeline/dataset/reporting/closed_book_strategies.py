@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from golongrl.core.records import Record
+from golongrl.core.errors import DataError
+from golongrl.core.records import GroundTruth, Record
 from golongrl.core.text import normalise_item
+from golongrl.pipeline.dataset.construct.form import LETTERS
+from golongrl.rewards import gold_response
 from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SINGLE = ("em", "choice", "math", "iou", "rouge_l")
 """Metrics that read one answer; the others read a list of items."""
 
@@ -202,3 +204,19 @@ OPEN: dict[str, Callable[[Record], list[str] | None]] = {
     "first number of the question": _stated_number,
 }
 """Strategies for questions that state no candidates; None where one has no answer."""
+
+
+def response_of(record: Record, answer: Sequence[str]) -> str | None:
+    """The answer in the metric's format: the ideal response to a record with this gold; None where the metric has no
+    format for it."""
+    if record.metric in SINGLE:
+        truth = GroundTruth(golden_label=answer[0], summary=record.gold.summary)
+    else:
+        truth = GroundTruth(doc_ids=list(answer), summary=record.gold.summary)
+    guessed = record.model_copy(
+        update={"reward_model": record.reward_model.model_copy(update={"ground_truth": truth})}
+    )
+    try:
+        return gold_response(guessed)
+    except DataError:
+        return None

@@ -86,17 +86,33 @@ def asks(construct: Any) -> str:
 
 def no_record(collection: Collection, produced: Produced, rejects: Sequence[Mapping[str, Any]]) -> str:
     """The message when not one training record could be built, or none was left."""
-    later = ("decontaminate", "verify", "quota", "difficulty", "versions")
-    lost = Counter(f"{row['phase']}: {row['reason']}" for row in rejects if row["phase"] in later)
-    if lost:
-        why = "; ".join(f"{reason} ({count} times)" for reason, count in lost.most_common(3))
-        return f"not one training record is left: {why}. rejects.jsonl has each; loosen what removed them"
     reasons: Counter[str] = Counter()
     for (_, reason), count in (produced.tally.unfit + produced.tally.dropped).items():
         reasons[reason] += count
-    common = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.most_common(3))
+    if rejects:
+        lost: Counter[str] = Counter()
+        for row in rejects:
+            lost[f"{row['phase']}: {row['reason'].split(':')[0]}"] += row.get("count", 1)
+        rules = f"; by rules: {_common(reasons)}" if reasons and not produced.made else ""
+        return (
+            f"not one training record is left: {_common(lost)}{rules}. rejects.jsonl has each; loosen what removed "
+            "them"
+        )
     return (
         f"not one training record could be built ({funnel(collection)}): "
-        f"{common or 'no document holds tables, sections or running text'}. "
+        f"{_common(reasons) or 'no document holds tables, sections or running text'}. "
         "Pass longer or more documents, or other --length-bins"
     )
+
+
+def no_question(refused: Sequence[Refusal]) -> str:
+    """The message when question sets are all there is, and no row of them can be used."""
+    why = _common(Counter(refusal.reason.split(":")[0] for refusal in refused)) or "the sets hold no row"
+    return (
+        f"no usable question: {why}. rejects.jsonl has each; pass other sets (docs/dataset.md lists the forms), or "
+        "more --capabilities"
+    )
+
+
+def _common(reasons: Counter[str]) -> str:
+    return "; ".join(f"{reason} ({count} times)" for reason, count in reasons.most_common(3))

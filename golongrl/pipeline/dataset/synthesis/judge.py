@@ -3,26 +3,20 @@
 import random
 import re
 
-from golongrl.core import tasks
 from golongrl.core.documents import Document, Span
-from golongrl.core.errors import DataError
-from golongrl.core.records import Record
 from golongrl.core.store import content_key
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.excerpt import Excerpt
+from golongrl.pipeline.dataset.questions.gold_score import gold_fault
 from golongrl.pipeline.dataset.questions.items import Item, Stretch, locate, stretch_of
-from golongrl.pipeline.dataset.refine import GOLD_SCORE
 from golongrl.pipeline.dataset.synthesis.golds import Proof, gold_of
 from golongrl.pipeline.dataset.synthesis.plan import Ask
 from golongrl.pipeline.dataset.synthesis.schemas import Written
 from golongrl.pipeline.dataset.synthesis.wording import wording_fault
-from golongrl.rewards import gold_response, score_response
 
 MOST_QUOTES = 24
 """Passages of evidence; a longer list proves nothing in particular."""
-SINGLE = ("em", "choice", "math", "iou")
-"""Metrics whose gold is in `golden_label`."""
 
 
 def item_of(one: Written, ask: Ask, excerpt: Excerpt, entry: Entry, model: str) -> Item | str:
@@ -52,7 +46,8 @@ def item_of(one: Written, ask: Ask, excerpt: Excerpt, entry: Entry, model: str) 
         evidence=tuple(Stretch(document.sha256, span.start, span.end) for span in evidence),
         licence=entry.licence,
     )
-    return _score_fault(item) or item
+    unscored = gold_fault(item)
+    return item if unscored is None else f"the gold answer does not score 1: {unscored}"
 
 
 def evidence_of(quotes: list[str], excerpt: Excerpt) -> list[Span] | str:
@@ -87,37 +82,3 @@ def _place(document: Document, quote: str, window: Span) -> Span | None:
     if len(found) != 1:
         return None
     return Span(window.start + found[0][0], window.start + found[0][1])
-
-
-def _score_fault(item: Item) -> str | None:
-    """Why the gold answer does not score 1.0 under its own metric, or None."""
-    capability = tasks.CAPABILITIES[item.capability]
-    golds = list(item.gold)
-    single = capability.metric in SINGLE
-    record = Record.model_validate(
-        {
-            "data_source": capability.data_source,
-            "prompt": [{"role": "user", "content": item.question}],
-            "reward_model": {
-                "ground_truth": {
-                    "golden_label": golds[0] if single else "",
-                    "doc_ids": golds[1:] if single else golds,
-                }
-            },
-            "extra_info": {
-                "metric": capability.metric,
-                "reward_mode": capability.reward_mode,
-                "question": item.question,
-                "language": item.language,
-                "options": list(item.options),
-                **item.extra,
-            },
-        }
-    )
-    try:
-        score = score_response(record, gold_response(record))
-    except DataError:
-        return "the gold answer cannot be read by its metric"
-    if score.value is None or score.value < GOLD_SCORE:
-        return f"the gold answer does not score 1: {score.value} ({score.reason})"
-    return None

@@ -11,6 +11,7 @@ from golongrl.core.documents import Span
 from golongrl.core.errors import ConfigError
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.assign import Assignment
+from golongrl.pipeline.dataset.cells import Cell
 from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.library import Library
 from golongrl.pipeline.dataset.llm_settings import ModelConfig
@@ -20,8 +21,6 @@ from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.synthesis.prompting import PROMPT_TOKENS
 from golongrl.pipeline.dataset.synthesis.question_types import POSITIONS, QuestionType, fitting
 
-Cell = tuple[bool, str, str]
-"""Held out, capability, label of the length bin."""
 WINDOW_SHARE = 0.75
 """Share of a bin's upper bound that a window may take: other documents must fit beside it, before and behind."""
 MODEL_SHARE = 0.9

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golongrl.core import chat
-from golongrl.core.store import content_key
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
 from golongrl.pipeline.dataset.calls import Call, Calls
@@ -117,7 +116,6 @@ class _Desk:
             messages=tuple(messages(self.excerpt(ask), capability, ask.kind, ask.position, ask.count)),
             seed=ask.seed,
             schema=answer_schema(capability),
-            prefix=content_key(self.library.entries[ask.document].sha256, ask.window.start, ask.window.end),
         )
 
     def repair(self, ask: Ask, problem: str, reply: str) -> Call:
@@ -125,7 +123,7 @@ class _Desk:
         first = self.call(ask)
         again = repair_messages(first.messages, reply, problem, ask.language)
         seed = chat.derive_seed(ask.seed, "synthesis repair", 1)
-        return Call(first.model, again, seed, schema=first.schema, prefix=first.prefix)
+        return Call(first.model, again, seed, schema=first.schema)
 
     def read(self, ask: Ask, call: Call, reading: _Reading) -> bool:
         """Enter the questions of one answer, or why there are none; True when it is what the schema asks for."""

@@ -22,12 +22,12 @@ from golongrl.pipeline.dataset.verifying.rollouts import (
     answered,
     calls_for,
     own_messages,
-    own_prefix,
     pass_mark,
     passes,
     record_key,
     track_of,
 )
+from golongrl.pipeline.dataset.verifying.rounds import added, added_each
 
 Level = Literal["easy", "medium", "hard", "unsolved", "quarantined", "unknown"]
 LEVELS: tuple[Level, ...] = ("easy", "medium", "hard", "unsolved", "quarantined", "unknown")
@@ -112,10 +112,6 @@ def calibrate(
 def together(first: DifficultyFacts, second: DifficultyFacts) -> DifficultyFacts:
     """The facts of two rounds as one."""
 
-    def nested(name: str) -> dict[str, dict[str, int]]:
-        one, other = first.get(name, {}), second.get(name, {})
-        return {key: _added(one.get(key, {}), other.get(key, {})) for key in sorted({*one, *other})}  # type: ignore
-
     def rated(facts: DifficultyFacts, name: str) -> int:
         levels = facts["levels"] if name == "all" else facts["capabilities"].get(name, {})
         return sum(count for level, count in levels.items() if level != "unknown")
@@ -126,17 +122,15 @@ def together(first: DifficultyFacts, second: DifficultyFacts) -> DifficultyFacts
         means[name] = math.fsum(count * mean for count, mean in parts) / max(1, sum(count for count, _ in parts))
     return {
         "records": first["records"] + second["records"],
-        "levels": _added(first["levels"], second["levels"]),
-        "capabilities": nested("capabilities"),
-        "stages": _added(first["stages"], second["stages"]),
+        "levels": _levels(added(first["levels"], second["levels"])),
+        "capabilities": {
+            name: _levels(tally) for name, tally in added_each(first["capabilities"], second["capabilities"]).items()
+        },
+        "stages": added(first["stages"], second["stages"]),
         "mean_pass_rate": means,
-        "unscored": nested("unscored"),
-        "cut": _added(first.get("cut", {}), second.get("cut", {})),
+        "unscored": added_each(first.get("unscored", {}), second.get("unscored", {})),
+        "cut": added(first.get("cut", {}), second.get("cut", {})),
     }
-
-
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {key: one.get(key, 0) + other.get(key, 0) for key in dict.fromkeys([*one, *other])}
 
 
 def small_level(rate: float, config: DifficultyConfig) -> Level:
@@ -220,7 +214,6 @@ def _rollouts(record: Record, model: str, config: DifficultyConfig, seed: int) -
         seed=seed,
         stage="rollout",
         key=record_key(record),
-        prefix=own_prefix(record),
     )
 
 
@@ -250,8 +243,8 @@ class _Tally:
         rates["all"] = [one.rate for one in everyone if one.rate is not None]
         return {
             "records": len(everyone),
-            "levels": _levels(everyone),
-            "capabilities": {capability: _levels(ones) for capability, ones in groups.items()},
+            "levels": _levels(Counter(one.level for one in everyone)),
+            "capabilities": {name: _levels(Counter(one.level for one in ones)) for name, ones in groups.items()},
             "stages": dict(self.asked),
             # fsum: the mean does not depend on the order of the records.
             "mean_pass_rate": {name: math.fsum(own) / len(own) for name, own in rates.items() if own},
@@ -260,6 +253,5 @@ class _Tally:
         }
 
 
-def _levels(found: Sequence[Calibration]) -> dict[str, int]:
-    counts = Counter(one.level for one in found)
-    return {level: counts[level] for level in LEVELS if counts[level]}
+def _levels(counts: Mapping[str, int]) -> dict[str, int]:
+    return {level: counts[level] for level in LEVELS if counts.get(level)}

@@ -3,15 +3,15 @@
 import itertools
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from golongrl.core.errors import DataError
-from golongrl.core.records import GroundTruth, Record
+from golongrl.core.records import Record
 from golongrl.core.text import normalise
+from golongrl.pipeline.dataset.construct.form import LETTERS
 from golongrl.pipeline.dataset.refine import CHANCE
-from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS, SINGLE, golds, listed
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import SINGLE, golds, listed, response_of
 from golongrl.pipeline.dataset.verifying.rollouts import passes
-from golongrl.rewards import gold_response, score_response
+from golongrl.rewards import score_response
 from golongrl.rewards.choice import gold_letter, option_letters
 
 LUCK = 0.1
@@ -38,7 +38,8 @@ def chance(record: Record, mark: float) -> float:
     else:
         rng = random.Random(record.extra_info["question"])
         guesses = (tuple(rng.sample(answers, size)) for _ in range(ORDERS_COUNTED))
-    values = [score_response(record, _response(record, guess)).value for guess in guesses]
+    responses = [response_of(record, guess) for guess in guesses]
+    values = [None if one is None else score_response(record, one).value for one in responses]
     return sum(value is not None and passes(value, mark) for value in values) / len(values)
 
 
@@ -58,14 +59,3 @@ def _open_chance(record: Record) -> float:
         return 1 / letters if letters < len(LETTERS) else CHANCE
     small = record.metric in ("em", "math") and gold.isascii() and gold.isdigit() and int(gold) <= SMALL_NUMBER
     return 1 / SMALL_NUMBER if small else 0.0
-
-
-def _response(record: Record, answer: Sequence[str]) -> str:
-    """The ideal response to a record whose gold answer is this one."""
-    single = record.metric in SINGLE
-    truth = GroundTruth(golden_label=answer[0] if single else "", doc_ids=[] if single else list(answer))
-    model = record.reward_model.model_copy(update={"ground_truth": truth})
-    try:
-        return gold_response(record.model_copy(update={"reward_model": model}))
-    except DataError:
-        return ""

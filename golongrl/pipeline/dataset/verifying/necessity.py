@@ -14,7 +14,8 @@ from typing import Literal
 
 from golongrl.core.documents import Span
 from golongrl.core.records import Record
-from golongrl.pipeline.dataset.context import INSTRUCTIONS
+from golongrl.pipeline.dataset.context import BARE_INSTRUCTIONS, INSTRUCTIONS
+from golongrl.pipeline.dataset.questions.extend import BARE_ANSWERS
 from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS
 
 Messages = tuple[Mapping[str, str], ...]
@@ -23,6 +24,8 @@ _CLOSED = {
     "en": "No document is given. Answer the question from what you know; if you are not sure, give your best guess.",
     "zh": "没有提供任何文档。请仅凭已有知识回答问题；不确定时，请给出最可能的答案。",
 }
+_BARE = BARE_INSTRUCTIONS | BARE_ANSWERS
+"""Answer formats that speak of documents -> the same without them."""
 _MARK = re.compile(r"\[Document (\d+)\] |【文档(\d+)】")
 _FENCE = "```"
 
@@ -53,19 +56,6 @@ class Layout:
         return self.before + "\n\n".join(documents) + self.after
 
 
-_OF_DOCUMENTS = {
-    ", copied exactly from the document": "",
-    ", a word or phrase as it stands in the documents": ", a word or phrase",
-    ", each as it stands in the documents": "",
-    ", cells as they stand in the documents": "",
-    "，并与原文完全一致": "",
-    "，即文档原文中的一个词或短语": "，即一个词或短语",
-    "，每项与文档原文一致": "",
-    "，单元格与原文一致": "",
-}
-"""Parts of answer formats that only make sense beside documents, and what stands there without them."""
-
-
 def closed_book(record: Record) -> Messages | Untestable:
     """The prompt with the question, its options and the answer instruction, and no document."""
     opening = _CLOSED[record.language]
@@ -83,8 +73,8 @@ def closed_book(record: Record) -> Messages | Untestable:
             question = "\n".join([question, *options])
         parts = [opening, question, INSTRUCTIONS[record.metric][record.language]]
     text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
-    for wording, plain in _OF_DOCUMENTS.items():
-        text = text.replace(wording, plain)
+    for wording, bare in _BARE.items():
+        text = text.replace(wording, bare)
     # Earlier turns may hold what is asked about.
     system = tuple(message for message in _messages(record, text) if message["role"] == "system")
     return (*system, {"role": "user", "content": text})

@@ -13,7 +13,7 @@ from golongrl.core.text import Think
 from golongrl.pipeline.dataset.calls import Call, Calls
 from golongrl.pipeline.dataset.collect import Progress, silent
 from golongrl.pipeline.dataset.llm_settings import DifficultyConfig, VerifyConfig
-from golongrl.pipeline.dataset.verifying.necessity import Layout, Messages, layout
+from golongrl.pipeline.dataset.verifying.necessity import Messages
 from golongrl.rewards import score_response
 
 Records = Callable[[], Iterator[Record]]
@@ -48,15 +48,6 @@ def own_messages(record: Record) -> Messages:
     return tuple({"role": message.role, "content": message.content} for message in record.prompt)
 
 
-def own_prefix(record: Record) -> str:
-    """Content key of what the record's prompt shares with others about the same documents: all before the question
-    where that stands last, else the whole prompt."""
-    taken = layout(record)
-    if isinstance(taken, Layout) and record.extra_info.get("question_position") == "after":
-        return content_key(taken.text[: taken.documents[-1].end])
-    return content_key(*(message.content for message in record.prompt))
-
-
 def record_key(record: Record) -> str:
     """Content key of a record's prompt and gold answer."""
     return content_key(own_messages(record), record.metric, record.gold.golden_label, record.gold.doc_ids)
@@ -67,9 +58,7 @@ def turns(models: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(models[number % len(models)] for number in range(count if models else 0))
 
 
-def calls_for(
-    messages: Messages, models: Sequence[str], *, seed: int, stage: str, key: str, prefix: str
-) -> list[Call]:
+def calls_for(messages: Messages, models: Sequence[str], *, seed: int, stage: str, key: str) -> list[Call]:
     """One call per entry of `models`. Answers of one model differ in seed and repeat. Those of two stages differ in
     the seed: if one answer served both, they would not be independent."""
     seen: Counter[str] = Counter()
@@ -79,7 +68,7 @@ def calls_for(
         seen[model] += 1
         # Two entries may serve different models by one name: their answers must not be one.
         own = chat.derive_seed(seed, f"{stage} {model} {key}", repeat)
-        calls.append(Call(model=model, messages=messages, seed=own, repeat=repeat, prefix=prefix))
+        calls.append(Call(model=model, messages=messages, seed=own, repeat=repeat))
     return calls
 
 

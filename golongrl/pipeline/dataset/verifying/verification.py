@@ -19,13 +19,13 @@ from golongrl.pipeline.dataset.verifying.rollouts import (
     answered,
     calls_for,
     own_messages,
-    own_prefix,
     pass_mark,
     passes,
     record_key,
     track_of,
     turns,
 )
+from golongrl.pipeline.dataset.verifying.rounds import added, added_each
 
 
 class _Test(NamedTuple):
@@ -83,8 +83,7 @@ def verify(
     def votes(number: int, record: Record) -> list[Call]:
         if track_of(record) not in config.tracks:
             return []
-        key, prefix = record_key(record), own_prefix(record)
-        return calls_for(own_messages(record), models, seed=seed, stage="vote", key=key, prefix=prefix)
+        return calls_for(own_messages(record), models, seed=seed, stage="vote", key=record_key(record))
 
     for number, record, answers in answered(calls, records, votes, label="verify: votes", progress=progress):
         verdict = Verdict()
@@ -122,7 +121,7 @@ def _test(
             if isinstance(messages, necessity.Untestable):
                 untested[number, test] = messages.reason
             else:
-                planned += calls_for(messages, models, seed=seed, stage=test, key=record_key(record), prefix="")
+                planned += calls_for(messages, models, seed=seed, stage=test, key=record_key(record))
         return planned
 
     label = f"verify: {', '.join(stage).replace('_', ' ')}"
@@ -175,24 +174,16 @@ def together(first: VerifyFacts, second: VerifyFacts) -> VerifyFacts:
         )
         known["records"] += group["records"]
         known["kept"] += group["kept"]
-        known["reasons"] = _added(known["reasons"], group["reasons"])
-    silent_first, silent_second = first.get("abstentions", {}), second.get("abstentions", {})
+        known["reasons"] = added(known["reasons"], group["reasons"])
     return {
         "records": first["records"] + second["records"],
         "kept": first["kept"] + second["kept"],
-        "reasons": _added(first["reasons"], second["reasons"]),
-        "votes": _added(first["votes"], second["votes"]),
-        "tests": {test: _added(first["tests"].get(test, {}), second["tests"].get(test, {})) for test in TESTS},
+        "reasons": added(first["reasons"], second["reasons"]),
+        "votes": added(first["votes"], second["votes"]),
+        "tests": {test: added(first["tests"].get(test, {}), second["tests"].get(test, {})) for test in TESTS},
         "groups": [groups[key] for key in sorted(groups)],
-        "abstentions": {
-            model: _added(silent_first.get(model, {}), silent_second.get(model, {}))
-            for model in sorted({*silent_first, *silent_second})
-        },
+        "abstentions": added_each(first.get("abstentions", {}), second.get("abstentions", {})),
     }
-
-
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted((Counter(one) + Counter(other)).items()))
 
 
 class _Tally:

@@ -4,8 +4,8 @@ Data sets `HuggingFaceH4/aime_2024` (split train) and `math-ai/aime25` (split te
 cards (the problems are the Mathematical Association of America's). Columns: `problem`, `answer`, `id`; copies that
 call them `Problem` or `question`, and `Answer` or a `solution` in a box, are read too. Metric: share of right
 answers, averaged over 32 repeats (avg@32, which published tables sometimes call pass@32). The last boxed or stated
-number of what follows the thinking counts. Published on AIME25: 81.3 (Qwen3-4B-Thinking-2507), 85.0
-(Qwen3-30B-A3B-Thinking-2507).
+number of what follows the thinking counts. Published on AIME25: 81.3 (Qwen3-4B-Thinking-2507) and 85.0
+(Qwen3-30B-A3B-Thinking-2507), by their model cards.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from typing import Any
 from golongrl.core.errors import DataError
 from golongrl.core.records import Score
 from golongrl.core.store import content_key
-from golongrl.core.text import answer_area, final_text
+from golongrl.core.text import answer_area
 from golongrl.pipeline.evaluation import hub_data
+from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Thinking
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 from golongrl.rewards.math import compare, gold_expression
 from golongrl.rewards.stated import stated_answer
 
@@ -59,15 +59,15 @@ def read(row: Row, where: str) -> Item:
     named = next((row[name] for name in ("id", "ID", "problem_idx") if row.get(name) is not None), None)
     identity = str(named) if named is not None else content_key(problem)[:12]
     messages = [{"role": "user", "content": INSTRUCTION + problem.strip()}]
-    return Item(identity, messages, read_gold(row, where), {}, identity, 4)
+    return Item(identity, messages, read_gold(row, where), {}, identity, 4, question=problem.strip())
 
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """1 if the last stated answer equals the gold number; 0 otherwise, with `no_answer` where none is stated."""
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
-    stated = stated_answer(*answer_area(final.text))
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
+    stated = stated_answer(*answer_area(said))
     if stated.text is None:
         return Score(value=0.0, reason="no_answer")
     return compare([gold["answer"]], stated)
@@ -84,7 +84,6 @@ def _benchmark(name: str, source: hub_data.HubSource, split: str) -> Benchmark:
         fields="problem, answer",
         licence="see the card of the data set",
         metric="share of right answers (avg over repeats)",
-        bounds=BOUNDS,
         load=load,
         score=score,
         from_row=from_response(read_gold, "answer"),

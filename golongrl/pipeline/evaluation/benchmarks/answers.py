@@ -31,15 +31,23 @@ class Answer:
     how: Literal["phrase", "marker", "box", "whole"]
 
 
+def after_thinking(response: str, think: Thinking) -> str | Score:
+    """What follows the thinking, or the Score of a response that never ends it or says nothing more."""
+    final = final_text(response, think)
+    if not final.closed:
+        return Score(value=0.0, reason="unclosed_think")
+    return final.text if final.text.strip() else Score(value=0.0, reason="no_answer")
+
+
 def read_answer(response: str, think: Thinking, *, lines: bool = False) -> Answer | Score:
     """The last stated answer of what follows the thinking, or the Score of a response that answers nothing.
 
     `lines`: an answer may run over several lines, down to the end; else it ends with its line.
     """
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
-    answer = stated(final.text, lines=lines)
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
+    answer = stated(said, lines=lines)
     return answer if answer.text else Score(value=0.0, reason="no_answer")
 
 

@@ -10,6 +10,8 @@ from golongrl.pipeline.evaluation.hub_data import HubSource
 
 Messages = list[dict[str, str]]
 Thinking = Literal["required", "optional"]
+LENGTHS = tuple(4096 * 2**power for power in range(9))
+"""Upper bounds of the length buckets in tokens: 4K, 8K ... 1M."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Item:
     `gold` is what the score needs; `buckets` are reported apart; `cluster` names what items share (a document, a
     conversation) and is what the intervals resample. `n_answer_tokens` counts towards the length bucket.
     `document` says which part of the prompt may be cut where it does not fit: message index, first character, end.
+    `question` is the question alone where `gold` does not hold it; `choices` are the texts of its options in the
+    order of their letters.
     """
 
     id: str
@@ -28,6 +32,8 @@ class Item:
     cluster: str = ""
     n_answer_tokens: int = 0
     document: tuple[int, int, int] | None = None
+    question: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,11 @@ class Benchmark:
     """A benchmark and where it comes from.
 
     `load` yields the items; `score` grades (gold, response, think) and is pure, so it can run in another process.
-    `from_row` reads an item out of a row that carries the benchmark's own fields, or returns None.
-    `short_output` is the output budget that suffices without thinking, None for the recipe's; `as_row` writes an item
-    that was constructed here, so that it can be answered elsewhere. `hub` is where the rows come from without --data;
-    `judge` is there where a model grades; `repeats`, `max_input` and `max_output` are the recipe's where they differ
-    from those of most benchmarks.
+    `from_row` reads an item out of a row that carries the benchmark's own fields, or returns None. `bounds` are those
+    of the length buckets. `short_output` is the output budget that suffices without thinking, None for the recipe's;
+    `as_row` writes an item that was constructed here, so that it can be answered elsewhere. `hub` is where the rows
+    come from without --data; `judge` is there where a model grades; `repeats`, `max_input` and `max_output` are the
+    recipe's where they differ from those of most benchmarks.
     """
 
     name: str
@@ -82,10 +88,10 @@ class Benchmark:
     fields: str
     licence: str
     metric: str
-    bounds: tuple[int, ...]
     load: Callable[[LoadOptions], Iterable[Item]]
     score: Callable[[dict[str, Any], str, Thinking], Score]
     from_row: Callable[[dict[str, Any], str], Item | None]
+    bounds: tuple[int, ...] = LENGTHS
     short_output: Callable[[int], int] | None = None
     as_row: Callable[[Item], dict[str, Any]] | None = None
     hub: HubSource | None = None

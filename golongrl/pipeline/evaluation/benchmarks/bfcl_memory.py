@@ -17,11 +17,10 @@ from typing import Any
 
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Score
-from golongrl.core.text import final_text
 from golongrl.pipeline.evaluation import hub_data
+from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Thinking
 from golongrl.pipeline.evaluation.benchmarks.fields import text_of, texts_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 from golongrl.pipeline.evaluation.row_files import read_rows
 
 BACKENDS = ("kv", "vector", "rec_sum")
@@ -106,15 +105,13 @@ def from_row(row: dict[str, Any], where: str) -> Item | None:
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """1 if the final message contains an accepted answer as whole words, but for case and ",./-_*^()"."""
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
-    if not final.text.strip():
-        return Score(value=0.0, reason="no_answer")
-    fields = [match["answer"] for match in _FIELD.finditer(final.text)]
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
+    fields = [match["answer"] for match in _FIELD.finditer(said)]
     answer = fields[-1] if fields else ""
-    details = {"answer": (answer or final.text.strip())[:200], "answer_field": float(_holds(answer, gold["answers"]))}
-    return Score(value=float(_holds(final.text, gold["answers"])), details=details)
+    details = {"answer": (answer or said.strip())[:200], "answer_field": float(_holds(answer, gold["answers"]))}
+    return Score(value=float(_holds(said, gold["answers"])), details=details)
 
 
 def _holds(text: str, answers: list[str]) -> bool:
@@ -133,7 +130,6 @@ BFCL_MEMORY = Benchmark(
     fields="id, question, scenario; ground_truth",
     licence="Apache-2.0",
     metric="share of final answers that contain an accepted answer",
-    bounds=BOUNDS,
     load=load,
     score=score,
     from_row=from_row,

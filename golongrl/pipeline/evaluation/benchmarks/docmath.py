@@ -20,6 +20,7 @@ from golongrl.core.store import content_key
 from golongrl.core.text import answer_area, final_text
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import judging, reading
+from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
 from golongrl.pipeline.evaluation.benchmarks.answers import stated as stated_words
 from golongrl.pipeline.evaluation.benchmarks.base import (
     Benchmark,
@@ -30,7 +31,6 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     Thinking,
 )
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 from golongrl.rewards.math import gold_expression
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
 from golongrl.rewards.stated import stated_answer
@@ -88,17 +88,17 @@ def load(options: LoadOptions) -> Iterator[Item]:
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """1 if the stated number is right by the strict rule; `strict` and `lenient` in the details."""
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
     wanted = _truth(gold["answer"])
     if wanted is not None:
-        word = _WORD.match(stated_words(final.text).text)
+        word = _WORD.match(stated_words(said).text)
         if word is None:
             return Score(value=0.0, reason="no_answer")
         right = float(_TRUTH[word[1].lower()] is wanted)
         return Score(value=right, details={"answer": word[1], "strict": right, "lenient": right})
-    stated = stated_answer(*answer_area(final.text))
+    stated = stated_answer(*answer_area(said))
     if stated.text is None:
         return Score(value=0.0, reason="no_answer")
     details = {"answer": stated.text[:200], "how": stated.how}
@@ -152,7 +152,6 @@ DOCMATH = Benchmark(
     fields="question_id, question, paragraphs, ground_truth",
     licence="MIT",
     metric="share of right numbers, by the strict rule or the judge",
-    bounds=BOUNDS,
     load=load,
     score=score,
     from_row=from_response(read_gold, "question", "ground_truth"),

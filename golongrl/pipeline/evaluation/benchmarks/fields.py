@@ -6,6 +6,7 @@ from typing import Any
 from golongrl.core.errors import DataError
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks.base import Item, LoadOptions, Messages
+from golongrl.pipeline.evaluation.benchmarks.multiple_choice import LETTERS
 
 Row = dict[str, Any]
 
@@ -53,7 +54,7 @@ def texts_of(row: Row, where: str, *names: str) -> list[str]:
 def letter_of(row: Row, where: str, name: str, options: int) -> str:
     """The letter of one of the first `options` choices."""
     letter = text_of(row, where, name).strip().upper()
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:options]
+    letters = LETTERS[:options]
     if letter not in letters or len(letter) != 1:
         raise DataError(
             f"{where}, column {name}: {letter[:40]!r} is none of the letters {letters}; mend or remove the row"

@@ -16,7 +16,6 @@ from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation.benchmarks import reading
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 FETCH = "modelscope download --dataset iic/frames test.jsonl"
 
@@ -78,7 +77,6 @@ FRAMES = Benchmark(
     fields="Prompt, Answer, wiki_items",
     licence="Apache-2.0; pages CC BY-SA",
     metric="share of answers that the judge finds right",
-    bounds=BOUNDS,
     load=load,
     score=reading.exact,
     from_row=from_response(read_gold, "Prompt", "Answer"),

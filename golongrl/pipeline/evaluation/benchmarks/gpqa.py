@@ -4,7 +4,7 @@ Data set `Idavidrein/gpqa` (gated: accept its terms on the hub), file gpqa_diamo
 `Record ID`, `Question`, `Correct Answer`, `Incorrect Answer 1` to `3`, `High-level domain`. The authors ask that
 rows are not shown in plain text on the web. Metric: share of right letters, averaged over four repeats. Each
 question's order is drawn from the seed and its id alone, so that it is the same in every run, whatever else is asked
-for; `gold["order"]` records it. Published: 65.8 (Qwen3-4B-Thinking-2507), 73.4 (Qwen3-30B-A3B-Thinking-2507).
+for; `gold["order"]` holds it. Published: 65.8 (Qwen3-4B-Thinking-2507, its model card).
 """
 
 import random
@@ -15,7 +15,6 @@ from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import multiple_choice
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, not_in_responses, text_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource("Idavidrein/gpqa", "633f5ee89ab8ad4522a9f850766b73f62147ffdd", ("gpqa_diamond.csv",))
 COLUMNS = ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
@@ -34,13 +33,11 @@ def read(row: Row, where: str, seed: int) -> Item:
     columns = [text_of(row, where, name).strip() for name in COLUMNS]
     identity = str(row.get("Record ID") or content_key(question, columns)[:12])
     order = shuffled(identity, seed)
-    content = (
-        f"{question.strip()}\n\n{multiple_choice.listed([columns[place] for place in order])}\n\n"
-        f"{multiple_choice.instruction(len(columns))}"
-    )
+    choices = [columns[place] for place in order]
+    messages = multiple_choice.prompt(question.strip(), choices)
     gold = {"answer": multiple_choice.LETTERS[order.index(0)], "options": len(columns), "order": order}
     buckets = {"domain": str(row["High-level domain"])} if row.get("High-level domain") else {}
-    return Item(identity, [{"role": "user", "content": content}], gold, buckets, identity, 1)
+    return Item(identity, messages, gold, buckets, identity, 1, question=question, choices=tuple(choices))
 
 
 def load(options: LoadOptions) -> Iterator[Item]:
@@ -55,7 +52,6 @@ GPQA_DIAMOND = Benchmark(
     fields="Question, Correct Answer, Incorrect Answer 1, Incorrect Answer 2, Incorrect Answer 3",
     licence="CC-BY-4.0",
     metric="share of right letters",
-    bounds=BOUNDS,
     load=load,
     score=multiple_choice.score,
     from_row=not_in_responses,

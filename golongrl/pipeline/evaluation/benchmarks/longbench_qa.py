@@ -15,7 +15,6 @@ from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import reading
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 SETS = {
     "narrativeqa": "single",
@@ -61,7 +60,6 @@ LONGBENCH_QA = Benchmark(
     fields="input, context, answers, dataset, _id",
     licence="MIT",
     metric="share of answers that the judge finds right",
-    bounds=BOUNDS,
     load=load,
     score=reading.overlap,
     from_row=from_response(read_gold, "input", "answers"),

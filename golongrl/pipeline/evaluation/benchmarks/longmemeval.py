@@ -5,8 +5,8 @@ in _abs where the chats do not hold the answer), `question_type` (single-session
 single-session-preference, multi-session, temporal-reasoning, knowledge-update), `question`, `answer`,
 `question_date`, `haystack_dates`, `haystack_sessions` (lists of {role, content}). Metric: share of answers that a
 judge finds right, by a rule per type as the authors' own judge has it (theirs is GPT-4o). The date of the question is
-part of the prompt: questions such as "how many days ago" have no answer without it. Published with the authors'
-judge: 60.6 (GPT-4o over all chats), 87.0 (GPT-4o over the right chats alone).
+part of the prompt: questions such as "how many days ago" have no answer without it. No published score of these
+cleaned rows has been compared with.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from golongrl.core.records import Score
 from golongrl.core.text import final_text
 from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import judging
+from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
 from golongrl.pipeline.evaluation.benchmarks.base import (
     Benchmark,
     Item,
@@ -26,7 +27,6 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     Thinking,
 )
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of, value_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource(
     "xiaowu0162/longmemeval-cleaned",
@@ -126,11 +126,9 @@ def load(options: LoadOptions) -> Iterator[Item]:
 
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """None without a judge: the answers are free text. 0 for a response that answers nothing."""
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
-    if not final.text.strip():
-        return Score(value=0.0, reason="no_answer")
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
     return Score(value=None, reason="error", details={"problem": "needs a judge"})
 
 
@@ -160,7 +158,6 @@ LONGMEMEVAL = Benchmark(
     fields="question_id, question_type, question, answer, question_date, haystack_dates, haystack_sessions",
     licence="MIT",
     metric="share of answers that the judge finds right",
-    bounds=BOUNDS,
     load=load,
     score=score,
     from_row=from_response(read_gold, "question", "answer", "question_type", "question_date"),

@@ -2,8 +2,8 @@
 
 Data set `TIGER-Lab/MMLU-Pro`, split test, 12,032 rows, MIT. Columns: `question_id`, `question`, `options` (3 to 10
 texts), `answer` (a letter), `answer_index`, `category`, `src`, `cot_content`. Metric: share of right letters. Asked
-without worked examples; published scores of base models come from five of them. Published: 78.5
-(Qwen3-30B-A3B), 80.9 (Qwen3-30B-A3B-Thinking-2507), 74.0 (Qwen3-4B-Thinking-2507).
+without worked examples; published scores of base models come from five of them. Published: 78.5 (Qwen3-30B-A3B)
+and 74.0 (Qwen3-4B-Thinking-2507), by the latter's model card.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from golongrl.pipeline.evaluation import hub_data
 from golongrl.pipeline.evaluation.benchmarks import multiple_choice
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, letter_of, text_of, texts_of
-from golongrl.pipeline.evaluation.benchmarks.mrcr import BOUNDS
 
 HUB = hub_data.HubSource("TIGER-Lab/MMLU-Pro", "b189ec765aa7ed75c8acfea42df31fdae71f97be", ("data/test*.parquet",))
 MOST_OPTIONS = 10
@@ -38,14 +37,12 @@ def read_gold(row: Row, where: str) -> dict[str, Any]:
 
 def read(row: Row, where: str) -> Item:
     """One row as an item; options keep the published order, which is part of the benchmark."""
-    gold = read_gold(row, where)
-    content = (
-        f"{text_of(row, where, 'question').strip()}\n\n{multiple_choice.listed(texts_of(row, where, 'options'))}\n\n"
-        f"{multiple_choice.instruction(gold['options'])}"
-    )
+    gold, question = read_gold(row, where), text_of(row, where, "question").strip()
+    choices = texts_of(row, where, "options")
+    messages = multiple_choice.prompt(question, choices)
     identity = text_of(row, where, "question_id")
     buckets = {"category": str(row["category"])} if row.get("category") else {}
-    return Item(identity, [{"role": "user", "content": content}], gold, buckets, identity, 1)
+    return Item(identity, messages, gold, buckets, identity, 1, question=question, choices=tuple(choices))
 
 
 def load(options: LoadOptions) -> Iterator[Item]:
@@ -60,7 +57,6 @@ MMLU_PRO = Benchmark(
     fields="question_id, question, options, answer",
     licence="MIT",
     metric="share of right letters",
-    bounds=BOUNDS,
     load=load,
     score=multiple_choice.score,
     from_row=from_response(read_gold, "options", "answer"),

@@ -17,8 +17,7 @@ Published: 38.4 (Qwen3-4B-Thinking-2507), 65.5 (GoLongRL-4B), 81.6 (GoLongRL-30B
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from golongrl.core import text
 from golongrl.core.errors import DataError, UsageError
@@ -26,20 +25,14 @@ from golongrl.core.records import Score
 from golongrl.core.store import content_key
 from golongrl.core.tokens import length_bin
 from golongrl.pipeline.evaluation import hub_data
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.base import LENGTHS, Benchmark, Item, LoadOptions, Thinking
 from golongrl.rewards.mrcr_ratio import mrcr_ratio
 
-BOUNDS = tuple(4096 * 2**power for power in range(9))
 K = 1024
 CHARACTERS_PER_TOKEN = 16
 """More than any conversation has on average; rows that are too long by this measure are not counted exactly."""
 
 HUB = hub_data.HubSource("openai/mrcr", "f4c69fae7cf81f7ca26b9fee34b392a50f6b8a1d", ("*needle*.parquet",))
-
-
-def data_files(path: str) -> list[Path]:
-    """The file itself, or all files below a folder that can hold rows, in order of their names."""
-    return hub_data.local_files(path)
 
 
 def o200k_counter() -> Callable[[str], int] | None:
@@ -128,7 +121,7 @@ def _load(
         buckets = _buckets(row)
         if options.count_o200k is not None:
             n_public = sum(map(options.count_o200k, contents)) + options.count_o200k(gold["answer"])
-            buckets["o200k"] = length_bin(n_public, BOUNDS)
+            buckets["o200k"] = length_bin(n_public, LENGTHS)
         # Rows that ask for different needles of one conversation differ in their last message only.
         yield Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer)
         count += 1
@@ -140,7 +133,7 @@ def _load(
         raise DataError(f"{options.data or HUB.repo} holds no row{within}; check --data and --max-length")
 
 
-def score(gold: dict[str, Any], response: str, think: Literal["required", "optional"]) -> Score:
+def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """Similarity behind the prefix in [0, 1]; 0 with `unclosed_think` or `no_answer` where nothing counts."""
     prefix = gold["prefix"]
     details = {"prefix_seen": prefix in response}
@@ -164,7 +157,6 @@ MRCR = Benchmark(
     fields="prompt, answer, random_string_to_prepend, n_needles",
     licence="MIT",
     metric="difflib SequenceMatcher ratio, 0 without the random prefix",
-    bounds=BOUNDS,
     load=load,
     score=score,
     from_row=from_row,

@@ -14,12 +14,11 @@ from golongrl.core.errors import DataError
 from golongrl.core.store import content_key
 from golongrl.core.tokens import format_length
 from golongrl.pipeline.evaluation.benchmarks import mrcr
-from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.base import LENGTHS, Benchmark, Item, LoadOptions
 from golongrl.pipeline.evaluation.benchmarks.passages import Source, read_sources
 
 DEFAULT_LENGTHS = (1024, 2048)
 DEFAULT_LIMIT = 20
-BOUNDS = (512, 1024, 2048, *mrcr.BOUNDS)
 
 FORMS = ("note", "remark", "paragraph", "summary", "comment", "letter", "entry", "answer", "memo", "report")
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
@@ -151,7 +150,7 @@ MRCR_MINI = Benchmark(
     fields="prompt, answer, random_string_to_prepend, n_needles",
     licence="that of the documents",
     metric=mrcr.MRCR.metric,
-    bounds=BOUNDS,
+    bounds=(512, 1024, 2048, *LENGTHS),
     load=load,
     score=mrcr.score,
     from_row=mrcr.from_row,

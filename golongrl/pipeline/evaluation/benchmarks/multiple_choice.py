@@ -1,14 +1,16 @@
 """Multiple choice: prompts with lettered options, and the last stated letter as the answer."""
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
 from golongrl.core.records import Score
-from golongrl.core.text import answer_area, final_text
-from golongrl.pipeline.evaluation.benchmarks.base import Thinking
+from golongrl.core.text import answer_area
+from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
+from golongrl.pipeline.evaluation.benchmarks.base import Messages, Thinking
 from golongrl.rewards.choice import stated_letters
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = string.ascii_uppercase
 
 
 def listed(options: Sequence[str]) -> str:
@@ -24,12 +26,18 @@ def instruction(count: int) -> str:
     )
 
 
+def prompt(question: str, options: Sequence[str]) -> Messages:
+    """One user message: the question, its options and how to answer."""
+    content = f"{question}\n\n{listed(options)}\n\n{instruction(len(options))}"
+    return [{"role": "user", "content": content}]
+
+
 def score(gold: dict[str, Any], response: str, think: Thinking) -> Score:
     """1 if the last stated letter is `gold["answer"]` among `gold["options"]` letters; several earn nothing."""
-    final = final_text(response, think)
-    if not final.closed:
-        return Score(value=0.0, reason="unclosed_think")
-    area, marked = answer_area(final.text)
+    said = after_thinking(response, think)
+    if isinstance(said, Score):
+        return said
+    area, marked = answer_area(said)
     letters = stated_letters(area, frozenset(LETTERS[: gold["options"]]), marked)
     if not letters:
         return Score(value=0.0, reason="no_answer")
