@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from golongrl.core import machine, packages
 from golongrl.core.errors import ConfigError, MissingPackageError, StorageError
+from golongrl.core.machine import Gpu, HostMemory
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.model_shape import Shape
-from golongrl.pipeline.training.preflight import machine, versions
 from golongrl.pipeline.training.preflight import output as output_check
-from golongrl.pipeline.training.preflight.machine import Gpu, HostMemory
+from golongrl.pipeline.training.preflight import versions
 
 QWEN3_4B = Shape(2560, 36, 32, 8, 128, 9728, 151_936, tied=True, qk_norm=True)
 H100 = Gpu("NVIDIA H100 80GB HBM3", 81_559 << 20, 81_000 << 20)
@@ -82,7 +83,7 @@ SOUND = {"verl": "0.9.1", "ray": "2.60.0", "tensordict": "0.10.0", "TransferQueu
     ],
 )
 def test_versions_that_cannot_work_say_why(engine, found, device, broken):
-    said, unchecked = versions.compare(SOUND | found, engine, device)
+    said, unchecked = packages.compare(SOUND | found, engine, device)
     assert unchecked == []
     assert len(said) == len(broken)
     for text, expected in zip(said, broken, strict=True):
@@ -90,7 +91,7 @@ def test_versions_that_cannot_work_say_why(engine, found, device, broken):
 
 
 def test_a_version_that_was_never_run_is_no_more_than_a_warning():
-    broken, unchecked = versions.compare(SOUND | {"ray": "2.99.0", "torch": "2.12.1"}, "transformers", "cpu")
+    broken, unchecked = packages.compare(SOUND | {"ray": "2.99.0", "torch": "2.12.1"}, "transformers", "cpu")
     assert broken == []
     assert unchecked == [
         "ray 2.99.0 was not checked with golongrl, 2.60.0 was",
@@ -99,7 +100,7 @@ def test_a_version_that_was_never_run_is_no_more_than_a_warning():
 
 
 def test_the_versions_installed_here_are_in_the_table():
-    assert versions.compare(versions.installed("transformers"), "transformers", "cpu") == ([], [])
+    assert packages.compare(packages.installed("transformers"), "transformers", "cpu") == ([], [])
 
 
 def test_the_wrong_engine_version_names_rollout_and_the_extra(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError, MissingPackageError
+from golongrl.core.machine import Gpu, HostMemory
 from golongrl.core.model_config import model_config
 from golongrl.core.records import Record, write_parquet
 from golongrl.pipeline.training.config import TrainConfig
@@ -17,7 +18,6 @@ from golongrl.pipeline.training.memory.update import GIB
 from golongrl.pipeline.training.model_shape import Shape, read_shape
 from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.preflight import data as data_check
-from golongrl.pipeline.training.preflight.machine import Gpu, HostMemory
 
 MINI = "actor_rollout_ref.actor.ppo_mini_batch_size"
 QWEN3_4B = Shape(2560, 36, 32, 8, 128, 9728, 151_936, tied=True, qk_norm=True)

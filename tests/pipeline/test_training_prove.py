@@ -10,10 +10,10 @@ from model_folders import folder_like, names, trained
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import CheckFailedError
+from golongrl.core.machine import host_memory
 from golongrl.core.rope import write_yarn
 from golongrl.pipeline.training.model import speak
 from golongrl.pipeline.training.model.prove import prove
-from golongrl.pipeline.training.preflight.machine import host_memory
 
 HEAD, EMBEDDING, NORM = "lm_head.weight", "model.embed_tokens.weight", "model.norm.weight"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import CheckFailedError, require
-from golongrl.pipeline.training.preflight.machine import host_memory
+from golongrl.core.machine import host_memory
 
 MEMORY_SHARE = 0.6
 """Largest part of the free memory that a model may take to be loaded."""

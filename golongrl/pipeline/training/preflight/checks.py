@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from golongrl.core import chat_template
+from golongrl.core import chat_template, machine
 from golongrl.core.errors import ConfigError, GolongrlError
 from golongrl.core.model_config import model_config
 from golongrl.core.rope import rope_of
@@ -25,8 +25,8 @@ from golongrl.pipeline.training.model_shape import (
     read_shape,
 )
 from golongrl.pipeline.training.preflight import data as data_check
-from golongrl.pipeline.training.preflight import machine, versions
 from golongrl.pipeline.training.preflight import output as output_check
+from golongrl.pipeline.training.preflight import versions
 from golongrl.pipeline.training.preflight.data import DataFacts
 from golongrl.pipeline.training.ray_settings import check_address
 
