@@ -84,7 +84,7 @@ def _root(
 
 
 def _register() -> None:
-    from golongrl.cli import build_dataset, demo, eval, simulate, train, verify_rewards
+    from golongrl.cli import build_dataset, demo, doctor, eval, simulate, train, verify_rewards
 
     for name, command in {
         "build-dataset": build_dataset.build_dataset,
@@ -92,6 +92,7 @@ def _register() -> None:
         "simulate": simulate.simulate,
         "train": train.train,
         "eval": eval.evaluate,
+        "doctor": doctor.doctor,
         "demo": demo.demo,
     }.items():
         app.command(name)(error_boundary(command))

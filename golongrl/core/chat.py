@@ -365,11 +365,33 @@ def run(
         raise error from None
 
 
+def served_models(endpoint: Endpoint) -> dict[str, int | None]:
+    """The models that the endpoint lists, each with its `max_model_len`, None where it does not say.
+
+    Raises ServerError when nothing answers there, or no list of models.
+    """
+    openai = require("openai")
+    try:
+        return _listed(endpoint)
+    except openai.APIStatusError as error:
+        refused = error.status_code in (401, 403)
+        why = f"check the key in {endpoint.api_key_env}" if refused else "check that the address ends in /v1"
+        raise ServerError(f"{endpoint.base_url}/models answers {error.status_code}; {why}") from error
+
+
 def served_length(endpoint: Endpoint) -> int | None:
-    """`max_model_len` that the endpoint reports for its model, None when it does not say.
+    """`max_model_len` that the endpoint reports for its model, None when it does not say or lists no models.
 
     Raises ServerError when nothing answers there.
     """
+    openai = require("openai")
+    try:
+        return _listed(endpoint).get(endpoint.model)
+    except openai.APIStatusError:
+        return None
+
+
+def _listed(endpoint: Endpoint) -> dict[str, int | None]:
     openai = require("openai")
 
     async def ask() -> list[Any]:
@@ -378,15 +400,10 @@ def served_length(endpoint: Endpoint) -> int | None:
 
     try:
         models = asyncio.run(ask())
-    except openai.APIStatusError:
-        return None
     except openai.APIConnectionError as error:
         raise ServerError(
             f"{endpoint.base_url} cannot be reached ({type(error.__cause__).__name__}); "
             f"start the server, or check {endpoint.address_option} (it ends in /v1)"
         ) from error
-    for model in models:
-        length = getattr(model, "max_model_len", None)
-        if model.id == endpoint.model and isinstance(length, int):
-            return length
-    return None
+    lengths = ((model.id, getattr(model, "max_model_len", None)) for model in models)
+    return {name: length if isinstance(length, int) else None for name, length in lengths}

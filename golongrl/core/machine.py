@@ -1,6 +1,7 @@
 """What this machine has: NVIDIA GPUs, memory, disk space. Reads files and nvidia-smi; imports no torch."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -116,3 +117,27 @@ def existing_parent(path: Path) -> Path:
 def free_disk(path: Path) -> int:
     """Bytes that this user may still write where a folder is or will be."""
     return shutil.disk_usage(existing_parent(path)).free
+
+
+@dataclass(frozen=True)
+class Driver:
+    """NVIDIA's driver: its version, and the newest CUDA that it runs ("12.8")."""
+
+    version: str
+    cuda: str | None
+
+
+def driver() -> Driver | None:
+    """The driver that nvidia-smi reports; None without one or when it does not answer."""
+    try:
+        done = subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=QUERY_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return parse_driver(done.stdout) if done.returncode == 0 else None
+
+
+def parse_driver(text: str) -> Driver | None:
+    """The driver by the head of nvidia-smi's table; newer versions write "CUDA UMD Version"."""
+    version = re.search(r"Driver Version:\s*([\d.]+)", text)
+    cuda = re.search(r"CUDA(?: UMD)? Version:\s*([\d.]+)", text)
+    return Driver(version[1], cuda[1] if cuda else None) if version else None

@@ -102,10 +102,19 @@ def compare(found: Mapping[str, str], engine: str, device: str) -> tuple[list[st
             continue
         have = Version(found[name])
         if have not in SpecifierSet(pin.works, prereleases=True):
-            why = next((why for package, bad, why in KNOWN_BAD if package == name and have in SpecifierSet(bad)), "")
+            why = why_bad(name, found[name])
             broken.append(f"{name} {found[name]} does not work here, {name}{pin.works} does" + (why and f": {why}"))
         elif have.public not in pin.checked:
             unchecked.append(f"{name} {found[name]} was not checked with golongrl, {' and '.join(pin.checked)} was")
     if device == "cuda" and (Version(found["torch"]).local if "torch" in found else "") == "cpu":
         broken.append(f"torch {found['torch']} is built for the CPU and device = 'cuda' needs a CUDA build")
     return broken, unchecked
+
+
+def why_bad(name: str, text: str) -> str:
+    """What is known about a version that does not work, empty where nothing is."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    have = Version(text)
+    return next((why for package, bad, why in KNOWN_BAD if package == name and have in SpecifierSet(bad)), "")

@@ -1,0 +1,72 @@
+"""How many tokens a server's KV cache holds: a request above it hangs vLLM's scheduler and ends SGLang's server.
+
+vLLM tells it in its metrics (blocks x block size of `vllm:cache_config_info`), SGLang in /get_server_info
+(`max_total_num_tokens`). Other servers do not tell.
+"""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+_LABEL = re.compile(r'(num_gpu_blocks|num_cpu_blocks|block_size)="(\d+)"')
+_PATHS = ("/metrics", "/get_server_info")
+_LONGEST = 8 << 20
+
+
+def kv_tokens(base_url: str, *, api_key: str | None = None, timeout: float = 10.0) -> int | None:
+    """Tokens that the KV cache behind an OpenAI-compatible endpoint (`base_url` ends in /v1) holds, None if unknown.
+
+    An endpoint that is unreachable, or answers with anything but these two pages, is unknown as well.
+    """
+    parts = urlsplit(base_url)
+    root = parts.path.rstrip("/").removesuffix("/v1")
+    for path, read in zip(_PATHS, (of_vllm_metrics, of_sglang_info), strict=True):
+        text = _get(urlunsplit((parts.scheme, parts.netloc, root + path, "", "")), api_key, timeout)
+        found = read(text) if text is not None else None
+        if found:
+            return found
+    return None
+
+
+def of_vllm_metrics(text: str) -> int | None:
+    """Tokens by the text of vLLM's /metrics; its CPU build calls the blocks `num_cpu_blocks`."""
+    for line in text.splitlines():
+        if line.startswith("vllm:cache_config_info{"):
+            labels = {name: int(value) for name, value in _LABEL.findall(line)}
+            blocks = labels.get("num_gpu_blocks") or labels.get("num_cpu_blocks")
+            size = labels.get("block_size")
+            return blocks * size if blocks and size else None
+    return None
+
+
+def of_sglang_info(text: str) -> int | None:
+    """Tokens by the JSON of SGLang's /get_server_info; several data-parallel replicas: the smallest of them."""
+    try:
+        info = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    if not isinstance(info, Mapping):
+        return None
+    pools = [
+        _pool(info),
+        *(_pool(state) for state in info.get("internal_states") or () if isinstance(state, Mapping)),
+    ]
+    return min((pool for pool in pools if pool), default=None)
+
+
+def _pool(info: Mapping[str, Any]) -> int | None:
+    value = info.get("max_total_num_tokens")
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _get(url: str, api_key: str | None, timeout: float) -> str | None:
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
+            return reply.read(_LONGEST).decode("utf-8", "replace")
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
