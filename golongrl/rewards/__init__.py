@@ -1,13 +1,14 @@
 """Verifiable rewards: one metric per file, all behind `score_response`.
 
 To add a metric, write one function (record, final text) -> Score in a file of its own, name it in `REWARDS`, and
-give the attack catalogue (`probes.py`) its bounds.
+give the attack catalogue (`probes.py`) its bounds; or call `register` in a plugin (`golongrl.core.plugins`).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from golongrl.core.errors import DataError
+from golongrl.core import tasks
+from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Record, Score, parse_record
 from golongrl.core.text import Think, final_text
 from golongrl.rewards.choice import choice
@@ -22,7 +23,7 @@ from golongrl.rewards.set_f1 import set_f1
 from golongrl.rewards.sub_em import sub_em
 from golongrl.rewards.table_iou import table_iou
 
-__all__ = ["REWARDS", "gold_response", "score_response"]
+__all__ = ["REWARDS", "gold_response", "register", "score_response"]
 
 REWARDS: dict[str, Callable[[Record, str], Score]] = {
     "em": exact_match,
@@ -57,3 +58,19 @@ def score_response(record: Record | Mapping[str, Any], response: str, *, think: 
     if record.metric == "math" and names_documents(record):
         return retrieval_math(record, final.text)
     return REWARDS[record.metric](record, final.text)
+
+
+def register(name: str, reward: Callable[[Record, str], Score], *, like: str) -> None:
+    """Add a metric: records whose `extra_info.metric` is `name` are scored by `reward(record, final text)`.
+
+    `like` is one of the nine metrics, whose form of gold answers `reward` reads: the audit tries the same attacks
+    within the same bounds, the same dresses and the same corruption, and the capability is the same. `reward` must be
+    pure; it is called from threads and processes. UsageError when the name is taken or `like` is not of the nine.
+    """
+    if name in REWARDS:
+        raise UsageError(f"there is a metric {name!r} already; choose another name")
+    nine = [metric for metric, form in tasks.METRICS.items() if metric == form]
+    if like not in nine:
+        raise UsageError(f"like={like!r} is none of the nine metrics {', '.join(nine)}; name the one it is like")
+    REWARDS[name] = reward
+    tasks.METRICS[name] = like

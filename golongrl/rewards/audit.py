@@ -134,7 +134,7 @@ def _check_row(state: _Audit, row: dict[str, Any] | DataError, number: int, plac
     count = report.metrics.setdefault(record.metric, MetricCount())
     count.rows += 1
     gold, problem = _gold_score(state, record)
-    if gold.value is not None and gold.value >= GOLD.get(record.metric, 1 - 1e-9):
+    if gold.value is not None and gold.value >= GOLD.get(record.form, 1 - 1e-9):
         count.gold_ok += 1
         if state.probes:
             _try_probes(state, record)
@@ -213,7 +213,7 @@ def _try_probes(state: _Audit, record: Record) -> None:
         other = None
     state.last[record.metric] = record
     for name, probe in PROBES.items():
-        if not probe.applies(record.metric) or (probe.rows and not state.costly):
+        if not probe.applies(record.form) or (probe.rows and not state.costly):
             continue
         tally = state.attacks[name, record.metric]
         if len(tally.scores) >= (probe.rows or math.inf) or (response := probe.response(record, other)) is None:
@@ -221,7 +221,7 @@ def _try_probes(state: _Audit, record: Record) -> None:
         score = score_response(record, response) if probe.rows else _timed(state, record, response)
         # An attack that ends without a verdict (a timeout) is not paid either.
         tally.scores.append(score.value or 0.0)
-        if probe.mean_bounds.get(record.metric) == CHANCE:
+        if probe.mean_bounds.get(record.form) == CHANCE:
             tally.chances.append(guess_rate(record))
 
 
@@ -234,7 +234,7 @@ def _try_variants(state: _Audit, record: Record, number: int) -> None:
         value = _timed(state, record, response).value or 0.0
         result.rows += 1
         result.lowest = min(result.lowest, value)
-        if value < GOLD.get(record.metric, 1 - 1e-9):
+        if value < GOLD.get(record.form, 1 - 1e-9):
             result.lost += 1
             if result.lost == 1:
                 problem = f"{variant.what}: scores {value:.3f}, {response[:200]!r}"
@@ -270,16 +270,17 @@ def _verdicts(attacks: dict[tuple[str, str], _Tally]) -> Iterator[ProbeResult]:
     tried = ((key, tally) for key, tally in attacks.items() if tally.scores)
     for (name, metric), tally in sorted(tried, key=lambda pair: (order[pair[0][0]], pair[0][1])):
         highest, mean = max(tally.scores), math.fsum(tally.scores) / len(tally.scores)
-        limit, bound = _bound(PROBES[name], metric, tally)
-        reached = highest if metric in PROBES[name].row_bounds else mean
+        form = tasks.METRICS[metric]
+        limit, bound = _bound(PROBES[name], form, tally)
+        reached = highest if form in PROBES[name].row_bounds else mean
         verdict = "ok" if reached <= limit + 1e-9 else "exploited"
         yield ProbeResult(name, metric, len(tally.scores), highest, mean, bound, verdict)
 
 
-def _bound(probe: Probe, metric: str, tally: _Tally) -> tuple[float, str]:
-    if metric in probe.row_bounds:
-        return probe.row_bounds[metric], f"max <= {probe.row_bounds[metric]:.2f}"
-    rate = probe.mean_bounds[metric]
+def _bound(probe: Probe, form: str, tally: _Tally) -> tuple[float, str]:
+    if form in probe.row_bounds:
+        return probe.row_bounds[form], f"max <= {probe.row_bounds[form]:.2f}"
+    rate = probe.mean_bounds[form]
     if rate == CHANCE:
         rate = math.fsum(tally.chances) / len(tally.chances)
     limit = min(1.0, rate + 3 * math.sqrt(rate * (1 - rate) / len(tally.scores)))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from golongrl.core import report as html
 from golongrl.core.errors import DataError, UsageError, require
 from golongrl.core.records import existing_file, read_rows
+from golongrl.core.runs import now, record_run, refuse_other_run
 from golongrl.core.store import atomic_path, parse_line, read_jsonl, storage_errors, write_json
-from golongrl.rewards.audit_page import sections
+from golongrl.rewards.audit_page import page_of
 from golongrl.rewards.audit_report import AuditReport
 
 
@@ -60,7 +60,8 @@ def read_responses(path: str | Path) -> dict[str, list[str]]:
 
 
 class AuditFiles:
-    """The audit's folder: failures.jsonl and samples.jsonl as they come, audit.json and report.html at the end.
+    """The audit's folder: failures.jsonl and samples.jsonl as they come, audit.json, manifest.json and report.html
+    at the end.
 
     Each file replaces its predecessor only when the audit is complete. Without a folder nothing is written.
     """
@@ -68,7 +69,10 @@ class AuditFiles:
     def __init__(self, folder: Path | None, samples: bool):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise UsageError(f"--out {folder} is a file; choose a folder")
+        if folder is not None:
+            refuse_other_run(folder, "verify-rewards")
         self.folder, self._with_samples = folder, samples
+        self._started = now()
         self._stack = contextlib.ExitStack()
         self._failures: IO[str] | None = None
         self._samples: IO[str] | None = None
@@ -101,10 +105,12 @@ class AuditFiles:
                 handle.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def finish(self, report: AuditReport) -> None:
-        """Write audit.json and report.html; samples of an earlier audit, which this one does not have, go."""
+        """Close the files; write audit.json, manifest.json and report.html. Samples of an earlier audit go."""
         if self.folder is None:
             return
-        write_json(self.folder / "audit.json", report.as_json())
-        html.write_page(self.folder / "report.html", f"Reward audit of {Path(report.data).name}", sections(report))
+        self._stack.close()  # puts failures.jsonl and samples.jsonl in their places
         if not self._with_samples:
             (self.folder / "samples.jsonl").unlink(missing_ok=True)
+        write_json(self.folder / "audit.json", report.as_json())
+        record_run(self.folder, "verify-rewards", self._started, inputs={report.data: report.sha256})
+        page_of(self.folder).write(self.folder / "report.html")

@@ -1,20 +1,36 @@
-"""The audit as a report page: tables, sensitivity curves, reward distributions."""
+"""The audit as a report page: tables, sensitivity curves, reward distributions, and every failure and response."""
 
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from golongrl.core import report as html
-from golongrl.rewards.audit_report import BINS, AuditReport
+from golongrl.core.errors import DataError
+from golongrl.core.store import read_journal
+from golongrl.rewards.audit_report import BINS, AuditReport, from_json
 from golongrl.rewards.corruption import SHARES
 from golongrl.rewards.probes import PROBES
 from golongrl.rewards.variants import VARIANTS
 
-SHOWN = 200
+SHOWN = 5_000
+"""Failures, and given responses, that the page holds at most."""
 
 
-def sections(report: AuditReport) -> list[html.Section]:
-    """The audit as sections of a report page."""
+def page_of(folder: str | Path) -> html.Page:
+    """The page of an audit from its folder alone; DataError where audit.json is missing."""
+    folder = Path(folder)
+    path = folder / "audit.json"
+    if not path.exists():
+        raise DataError(f"{path} is missing; run golongrl verify-rewards with this --out again")
+    report = from_json(json.loads(path.read_text(encoding="utf-8")), read_journal(folder / "failures.jsonl"))
+    header = html.header_of(folder, "Reward audit", "passed" if report.passed else "failed")
+    return html.Page(Path(report.data).name, sections(report, read_journal(folder / "samples.jsonl")), header)
+
+
+def sections(report: AuditReport, samples: Iterable[dict[str, Any]] = ()) -> list[html.Section]:
+    """The audit as sections of a report page; `samples` are the rows of samples.jsonl."""
     summary: dict[str, Any] = {
-        "verdict": "passed" if report.passed else "failed: " + "; ".join(report.problems),
         "data": report.data,
         "sha256": report.sha256,
         "rows": report.rows,
@@ -33,7 +49,10 @@ def sections(report: AuditReport) -> list[html.Section]:
         [[name, c.rows, c.gold_ok, c.scores, c.seconds_per_1000] for name, c in report.metrics.items()],
         caption="Rows per metric, gold answers that score 1, and the time of all scores",
     )
-    parts: list[html.Section] = [("Summary", html.KeyValues(summary)), ("Metrics", metrics)]
+    why = [html.Note(problem, "failure") for problem in report.problems]
+    tried = ", no attack pays and no right answer loses in another dress" if report.probes else ""
+    said = why or [html.Note(f"Every gold answer scores 1{tried}.")]
+    parts: list[html.Section] = [("Summary", [*said, html.KeyValues(summary)]), ("Metrics", metrics)]
     parts += _responses(report)
     if report.probes:
         parts.append(("Exploits", [_attacks(report, exploited=True), _attacks(report, exploited=False)]))
@@ -43,6 +62,11 @@ def sections(report: AuditReport) -> list[html.Section]:
         lines = html.Lines(
             [(curve.metric, list(zip(SHARES, curve.means, strict=True))) for curve in report.curves],
             caption="Mean score against the share of the answer that is corrupted",
+            x="share of the answer that is corrupted",
+            y="mean score",
+            x_range=(0, 1),
+            y_range=(0, 1),
+            numbers=False,
         )
         table = html.Table(
             ["metric", "rows", *(f"{share:.0%}" for share in SHARES)],
@@ -50,7 +74,10 @@ def sections(report: AuditReport) -> list[html.Section]:
         )
         parts.append(("Sensitivity", [lines, table]))
     if report.failures:
-        parts.append(("Failures", _failures(report)))
+        parts.append(("Failures", _failures(report.failures)))
+    if shown := list(_samples(samples)):
+        what = f"The first {SHOWN:,} scored responses." if len(shown) == SHOWN else "Every scored response."
+        parts.append(("Scored responses", html.Viewer(("metric", "score", "reason"), shown, what)))
     return parts
 
 
@@ -83,11 +110,12 @@ def _responses(report: AuditReport) -> list[html.Section]:
             ],
             caption=f"{name}: share of responses by reward",
             top=1.0,
+            small=True,
         )
         for name, part in report.capabilities.items()
         if part.responses
     ]
-    return [("Given responses", [means, table]), ("Reward distribution", spreads)]
+    return [("Given responses", [means, table]), ("Reward distribution", html.Grid(spreads))]
 
 
 def _attacks(report: AuditReport, exploited: bool) -> html.Block:
@@ -122,10 +150,23 @@ def _dresses(report: AuditReport) -> list[html.Block]:
     return blocks
 
 
-def _failures(report: AuditReport) -> html.Table:
-    rows = [
-        [f["check"], f.get("row"), f.get("metric"), f.get("field"), f.get("problem") or f.get("probe")]
-        for f in report.failures
-    ]
-    caption = f"The first {SHOWN} of {len(rows)}; failures.jsonl has all" if len(rows) > SHOWN else "All failures"
-    return html.Table(["check", "row", "metric", "field", "problem"], rows[:SHOWN], caption=caption)
+def _failures(failures: list[dict[str, Any]]) -> html.Viewer:
+    samples = []
+    for failure in failures[:SHOWN]:
+        problem = str(failure.get("problem") or failure.get("probe") or failure["check"])
+        where = f"row {failure['row']}: " if failure.get("row") is not None else ""
+        parts = tuple((name, html.show(value)) for name, value in failure.items() if value is not None)
+        samples.append(
+            html.Sample((failure["check"], failure.get("metric") or "-"), where + " ".join(problem.split()), parts)
+        )
+    more = len(failures) - len(samples)
+    caption = f"The first {SHOWN:,} of {len(failures):,}; failures.jsonl has all." if more else "All failures."
+    return html.Viewer(("check", "metric"), samples, caption)
+
+
+def _samples(rows: Iterable[dict[str, Any]]) -> Iterator[html.Sample]:
+    for _, row in zip(range(SHOWN), rows, strict=False):
+        score, reason = row["score"], row["reason"] or "-"
+        line = f"{row['id']}, answer {row['repeat'] + 1}: {html.show(score)}"
+        details = tuple((name, html.show(value)) for name, value in (row["details"] or {}).items())
+        yield html.Sample((row["metric"], html.score_band(score), reason), line, (("reason", reason), *details))

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from golongrl.core.stats import cluster_bootstrap
@@ -175,3 +176,21 @@ class AuditReport:
         for name, count in self.metrics.items():
             plain["metrics"][name]["seconds_per_1000"] = count.seconds_per_1000
         return {"passed": self.passed, "problems": self.problems, **plain}
+
+
+def from_json(plain: dict[str, Any], failures: Iterable[dict[str, Any]]) -> AuditReport:
+    """The report that `AuditReport.as_json` wrote, with the rows of failures.jsonl."""
+    parts: dict[str, Any] = {
+        "metrics": {
+            name: MetricCount(count["rows"], count["gold_ok"], count["scores"], count["seconds"])
+            for name, count in plain["metrics"].items()
+        },
+        "probes": [ProbeResult(**probe) for probe in plain["probes"]],
+        "variants": [VariantResult(**variant) for variant in plain["variants"]],
+        "curves": [Curve(**curve) for curve in plain["curves"]],
+        "capabilities": {name: ResponseScores(**scores) for name, scores in plain["capabilities"].items()},
+        "workers": PoolCounts(**plain["workers"]),
+        "failures": list(failures),
+    }
+    own = {field.name for field in fields(AuditReport)}
+    return AuditReport(**{**{name: value for name, value in plain.items() if name in own}, **parts})

@@ -27,12 +27,12 @@ def corrupted(record: Record, share: float, seed: int = 0) -> str | None:
     What is wrong at one share is wrong at every larger one. A single answer is wrong from the first part on. None
     where nothing can be replaced.
     """
-    if record.metric in LIST_METRICS:
+    if record.form in LIST_METRICS:
         return as_list(_replace(items_of(record), share, seed, "candidate {}"))
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = _replace(rows_of(record), share, seed, "candidate {}")
         return as_table(rows) if rows else None
-    if record.metric == "rouge_l":
+    if record.form == "rouge_l":
         reference = shortest_reference(record)
         # Spaces keep the segmenter of Chinese from joining wrong words.
         return as_summary(_replace(list(reference.words), share, seed, " wrong{} "), reference.chinese)
@@ -42,7 +42,7 @@ def corrupted(record: Record, share: float, seed: int = 0) -> str | None:
         prefix = str(record.extra_info["strict_prefix"])
         body = gold_response(record).strip().removeprefix(prefix)
         return prefix + "".join(_replace(list(body), share, seed, "\u2593"))
-    if record.metric == "em":
+    if record.form == "em":
         return as_list(["".join(_replace(list(gold_aliases(record)[0]), share, seed, "\u2593"))])
     return wrong_answer(record)
 

@@ -33,11 +33,11 @@ class Variant:
 
 def _lines(record: Record) -> list[str] | None:
     """The right answer as lines: list items, or the one line of a short answer; None for other metrics."""
-    if record.metric in LIST_METRICS:
+    if record.form in LIST_METRICS:
         return items_of(record)
-    if record.metric == "em" and not verbatim(record):
+    if record.form == "em" and not verbatim(record):
         return gold_aliases(record)[:1]
-    if record.metric == "choice" and not by_letter(record):
+    if record.form == "choice" and not by_letter(record):
         return gold_aliases(record)[:1]
     return None
 
@@ -54,21 +54,21 @@ def _each(change: Callable[[str], str], record: Record, *, bare: bool = False) -
 
 def _numbered(form: str, record: Record) -> str | None:
     lines = _lines(record)
-    if lines is None or record.metric not in LIST_METRICS or len(lines) > 99:
+    if lines is None or record.form not in LIST_METRICS or len(lines) > 99:
         return None
     return "[Answer]\n" + "\n".join(form.format(number) + line for number, line in enumerate(lines, 1))
 
 
 def _circled(record: Record) -> str | None:
     lines = _lines(record)
-    if lines is None or record.metric not in LIST_METRICS or len(lines) > 20:
+    if lines is None or record.form not in LIST_METRICS or len(lines) > 20:
         return None
     return "[Answer]\n" + "\n".join(chr(0x2460 + index) + line for index, line in enumerate(lines))
 
 
 def _marked(before: str, record: Record) -> str | None:
     """The answer behind another marker."""
-    if record.metric == "iou" or verbatim(record):
+    if record.form == "iou" or verbatim(record):
         return None
     gold = gold_response(record).removeprefix("[Answer]\n")
     return None if answer_area(gold)[1] else before + gold
@@ -86,7 +86,7 @@ def _line_ends(ends: str, record: Record) -> str | None:
 
 
 def _letter(form: str, record: Record) -> str | None:
-    if record.metric != "choice" or not by_letter(record):
+    if record.form != "choice" or not by_letter(record):
         return None
     return form.format(gold_letter(gold_aliases(record)[0]))
 
@@ -98,7 +98,7 @@ def _wide_letter(record: Record) -> str | None:
 
 def _number(form: str, record: Record, *, plain: bool = False) -> str | None:
     """The gold number or expression in a sentence; `plain` ones are bare numbers without unit or percent sign."""
-    if record.metric != "math" or record.extra_info.get("reward_mode") == "retrieval_calculate":
+    if record.form != "math" or record.extra_info.get("reward_mode") == "retrieval_calculate":
         return None
     gold = gold_expression(gold_aliases(record)[0])
     if not plain:
@@ -130,7 +130,7 @@ def _trailing_zeros(record: Record) -> str | None:
 
 
 def _table(change: Callable[[list[Any]], Any], dump: Callable[[Any], str], record: Record) -> str | None:
-    return dump(change(rows_of(record))) if record.metric == "iou" else None
+    return dump(change(rows_of(record))) if record.form == "iou" else None
 
 
 def _same(rows: list[Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _number_as(form: Callable[[Any], Any], rows: list[Any]) -> dict[str, Any]:
 
 
 def _summary(change: Callable[[str], str], record: Record) -> str | None:
-    return "[Answer]\n" + change(shortest_reference(record).text) if record.metric == "rouge_l" else None
+    return "[Answer]\n" + change(shortest_reference(record).text) if record.form == "rouge_l" else None
 
 
 VARIANTS: dict[str, Variant] = {

@@ -1,6 +1,7 @@
 """Advantages from rewards: five algorithms in float64 numpy, one file each.
 
-To add one: write a file with its formula and source, then add a row to ALGORITHMS.
+To add one: write a file with its formula and source, then add a row to ALGORITHMS; or do so in a plugin
+(`golongrl.core.plugins`).
 """
 
 from collections.abc import Callable, Sequence

@@ -42,7 +42,10 @@ def read_batches(path: str | Path) -> list[Batch]:
             where = f"{file} line {number}"
             reward = row.get("reward", row.get("score"))
             if "reward" not in row and "score" not in row:
-                raise DataError(f"{where}: no field reward (golongrl's log) or score (verl's dump)")
+                raise DataError(
+                    f"{where}: no field reward (golongrl's log) or score (verl's dump); pass "
+                    "rollouts.jsonl of a training run, or a file that verl dumped"
+                )
             key = str(row.get("key", f"{file}:{number}"))
             step = _step(row, file, where)
             steps[step].pop(key, None)

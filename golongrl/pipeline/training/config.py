@@ -2,8 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from golongrl.core.advantages import ALGORITHMS
 from golongrl.core.config import Config
 
 CHANGES_NO_RESULT = (
@@ -16,8 +17,8 @@ CHANGES_NO_RESULT = (
 class TrainConfig(Config):
     """One training run. Defaults are the recipe's (arXiv 2605.19577) where it states a value."""
 
-    algo: Literal["grpo", "dr-grpo", "tmn", "tmn-reweight", "qwenlong"] = "tmn-reweight"
-    """Advantage algorithm."""
+    algo: str = "tmn-reweight"
+    """Advantage algorithm; see ALGORITHMS of golongrl.core.advantages."""
     model: str
     """Model folder or hub id; "smoke" is a byte-level model of 90 thousand parameters that golongrl makes itself."""
     data: str
@@ -147,6 +148,13 @@ class TrainConfig(Config):
     """Seed of data order and sampling."""
     verl: dict[str, Any] = Field(default_factory=dict)
     """Any further verl setting by its dotted path; wins over what golongrl derives."""
+
+    @field_validator("algo")
+    @classmethod
+    def _known_algorithm(cls, value: str) -> str:
+        if value not in ALGORITHMS:
+            raise ValueError(f"unknown algorithm {value!r}; algorithms: {', '.join(ALGORITHMS)}")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

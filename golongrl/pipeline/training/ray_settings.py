@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import plugins
 from golongrl.core.cache import cache_folder
 from golongrl.core.errors import ConfigError, ServerError
 from golongrl.pipeline.training.config import TrainConfig
@@ -97,6 +98,8 @@ def worker_environment(config: TrainConfig, out: Path) -> dict[str, str]:
         "TENSORBOARD_DIR": str(out / "tensorboard"),
         "VERL_USE_EXTERNAL_MODULES": f"{PLUGIN}.rollout_registry",
     }
+    if plugins.names():
+        values[plugins.VARIABLE] = ",".join(plugins.names())
     if "wandb" not in config.loggers:
         values["WANDB_MODE"] = "disabled"
     if config.device == "cpu":

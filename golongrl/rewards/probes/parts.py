@@ -39,7 +39,7 @@ def graded(record: Record) -> bool:
 
 def verbatim(record: Record) -> bool:
     """Whether the record is graded by similarity behind a prefix."""
-    return record.metric == "em" and bool(record.extra_info.get("strict_prefix"))
+    return record.form == "em" and bool(record.extra_info.get("strict_prefix"))
 
 
 def items_of(record: Record) -> list[str]:
@@ -79,13 +79,13 @@ def decoys(index: int, count: int = 9) -> list[str]:
 
 def wrong_answer(record: Record) -> str | None:
     """A definite answer in the metric's own form that is certainly wrong."""
-    if record.metric == "choice" and by_letter(record):
+    if record.form == "choice" and by_letter(record):
         golds = {gold_letter(gold) for gold in gold_aliases(record)}
         other = next((letter for letter in letters(record) if letter not in golds), None)
         return f"The correct answer is ({other})" if other else None
-    if record.metric == "math":
+    if record.form == "math":
         return f"\\boxed{{{wrong_number(record)}}}"
-    if record.metric == "iou":
+    if record.form == "iou":
         return as_table([["candidate", "row"]])
     return as_list(decoys(0))
 

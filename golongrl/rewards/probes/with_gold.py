@@ -62,7 +62,7 @@ def then_wrong(record: Record) -> str | None:
 
 def before_marker(record: Record) -> str | None:
     """The right answer before the marker, nothing of worth behind it."""
-    if record.metric == "iou" or verbatim(record) or names_documents(record):
+    if record.form == "iou" or verbatim(record) or names_documents(record):
         return None
     gold = gold_response(record).replace("[Answer]\n", "")
     return None if answer_area(gold)[1] else f"{gold}\n[Answer]\nsee above"
@@ -73,36 +73,36 @@ def denied(record: Record) -> str | None:
     golds = gold_aliases(record)
     if not golds or verbatim(record):
         return None
-    if record.metric == "choice" and by_letter(record):
+    if record.form == "choice" and by_letter(record):
         return f"The correct answer is not {gold_response(record).removeprefix('The correct answer is ')}"
     return f"The answer is not {golds[0]}."
 
 
 def hedged_with_wrong(record: Record) -> str | None:
     """The right answer and a wrong one side by side."""
-    if record.metric in LIST_METRICS:
+    if record.form in LIST_METRICS:
         lines = [f"{gold} or {decoys(index, 1)[0]}" for index, gold in enumerate(items_of(record))]
         return as_list(lines)
-    if record.metric == "math":
+    if record.form == "math":
         return f"The answer is {gold_aliases(record)[0]} or {wrong_number(record)}"
-    if record.metric == "em" and not verbatim(record):
+    if record.form == "em" and not verbatim(record):
         return as_list([f"{gold_aliases(record)[0]} or {decoys(0, 1)[0]}"])
     return None
 
 
 def in_a_sentence(record: Record) -> str | None:
     """Every gold item, wrapped into a sentence of its own."""
-    if record.metric not in LIST_METRICS:
+    if record.form not in LIST_METRICS:
         return None
     return as_list([f"One candidate would be {gold}, among many others" for gold in items_of(record)])
 
 
 def look_alikes(record: Record) -> str | None:
     """The right answer in letters of another alphabet that look the same."""
-    if record.metric in ("iou", "rouge_l", "math") or verbatim(record):
+    if record.form in ("iou", "rouge_l", "math") or verbatim(record):
         return None
-    golds = items_of(record) if record.metric in LIST_METRICS else gold_aliases(record)[:1]
-    if record.metric == "choice" and by_letter(record):
+    golds = items_of(record) if record.form in LIST_METRICS else gold_aliases(record)[:1]
+    if record.form == "choice" and by_letter(record):
         return None
     disguised = [gold.translate(_LOOK_ALIKES) for gold in golds]
     if any(normalise(new) == normalise(old) for new, old in zip(disguised, golds, strict=True)):
@@ -119,30 +119,30 @@ def of_another(record: Record, other: Record | None) -> str | None:
 
 def among_decoys(record: Record) -> str | None:
     """Nine decoys before every gold item."""
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = rows_of(record)
         return as_table([row for index, gold in enumerate(rows) for row in [*decoys(index), gold]]) if rows else None
-    golds = gold_aliases(record) if record.metric == "em" else items_of(record)
+    golds = gold_aliases(record) if record.form == "em" else items_of(record)
     return as_list([line for index, gold in enumerate(golds) for line in [*decoys(index), gold]])
 
 
 def among_500(record: Record) -> str | None:
     """At most 25 gold items, spread evenly over 500 lines."""
-    golds = rows_of(record) if record.metric == "iou" else items_of(record)
+    golds = rows_of(record) if record.form == "iou" else items_of(record)
     if not 0 < len(golds) <= 25:
         return None
     lines = [f"candidate {number}" for number in range(500)]
     for index, gold in enumerate(golds):
         lines[(index + 1) * 500 // (len(golds) + 1)] = gold
-    return as_table(lines) if record.metric == "iou" else as_list(lines)
+    return as_table(lines) if record.form == "iou" else as_list(lines)
 
 
 def with_as_many_decoys(record: Record) -> str | None:
     """Every gold item or row, and as many wrong ones behind."""
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = rows_of(record)
         return as_table(rows + [[f"surplus {number}"] for number in range(len(rows))]) if rows else None
-    if record.metric == "ndcg":
+    if record.form == "ndcg":
         return None
     items = items_of(record)
     return as_list(items + decoys(0, len(items)))
@@ -150,14 +150,14 @@ def with_as_many_decoys(record: Record) -> str | None:
 
 def half(record: Record) -> str | None:
     """The first half of what is wanted, rounded down."""
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = rows_of(record)
         return as_table(rows[: len(rows) // 2]) if len(rows) > 1 else None
-    if record.metric == "rouge_l":
+    if record.form == "rouge_l":
         reference = shortest_reference(record)
         words = list(reference.words[: len(reference.words) // 2])
         return as_summary(words, reference.chinese) if words else None
-    if record.metric == "em":
+    if record.form == "em":
         start = gold_aliases(record)[0][: len(gold_aliases(record)[0]) // 2]
         taken = not normalise(start) or normalise(start) in map(normalise, gold_aliases(record))
         return None if taken or verbatim(record) else start
@@ -167,7 +167,7 @@ def half(record: Record) -> str | None:
 
 def first_only(record: Record) -> str | None:
     """One item of at least three."""
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = rows_of(record)
         return as_table(rows[:1]) if len({json.dumps(row, default=str) for row in rows}) > 2 else None
     items = items_of(record)
@@ -176,9 +176,9 @@ def first_only(record: Record) -> str | None:
 
 def repeated(record: Record) -> str | None:
     """One item over and over; for summaries the whole reference eight times."""
-    if record.metric == "rouge_l":
+    if record.form == "rouge_l":
         return "[Answer]\n" + "\n".join([shortest_reference(record).text] * 8)
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = rows_of(record)
         distinct = len({json.dumps(row, default=str) for row in rows})
         return as_table(rows[:1] * 2 * len(rows)) if distinct > 1 else None
@@ -188,10 +188,10 @@ def repeated(record: Record) -> str | None:
 
 def backwards(record: Record) -> str | None:
     """Everything in reverse order: items, words, or the cells of each row."""
-    if record.metric == "rouge_l":
+    if record.form == "rouge_l":
         reference = shortest_reference(record)
         return as_summary(list(reference.words[::-1]), reference.chinese) if len(reference.words) > 20 else None
-    if record.metric == "iou":
+    if record.form == "iou":
         rows = [row for row in rows_of(record) if isinstance(row, list)]
         unlike = all(list(map(str, row)) != list(map(str, row[::-1])) for row in rows)
         return as_table([row[::-1] for row in rows]) if rows and unlike else None
@@ -202,7 +202,7 @@ def backwards(record: Record) -> str | None:
 def shuffled(record: Record) -> str | None:
     """Everything in a random order."""
     rng = random.Random(str(record.extra_info.get("index")))
-    if record.metric == "rouge_l":
+    if record.form == "rouge_l":
         reference = shortest_reference(record)
         words = rng.sample(list(reference.words), len(reference.words))
         return as_summary(words, reference.chinese) if len(words) > 20 else None

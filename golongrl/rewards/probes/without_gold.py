@@ -44,10 +44,10 @@ def question(record: Record) -> str:
 def every_candidate(record: Record) -> str | None:
     """Every line, sentence and quotation of the prompt, as a list; for numbers, every number in a box."""
     text = record.prompt[-1].content[-10 * PROMPT_CHARS :]
-    if record.metric == "math":
+    if record.form == "math":
         numbers = list(dict.fromkeys(re.findall(r"\d[\d,.]*\d|\d", text)))[:CANDIDATES]
         return " ".join(f"\\boxed{{{number}}}" for number in numbers) or None
-    if verbatim(record) or (record.metric == "choice" and by_letter(record)):
+    if verbatim(record) or (record.form == "choice" and by_letter(record)):
         return None
     found = candidates(text, CANDIDATES)
     return as_list(found) if len(found) > 1 else None

@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
+from golongrl.core import plugins
 from golongrl.core.advantages import compute
 from golongrl.core.errors import CheckFailedError
 from golongrl.pipeline.training.verl_overrides import ESTIMATOR
+
+plugins.load()
 
 
 @dataclass

@@ -4,9 +4,12 @@ import time
 from numbers import Integral
 from typing import Any
 
+from golongrl.core import plugins
 from golongrl.core.records import Message, Record
 from golongrl.core.text import Think
 from golongrl.rewards import score_response
+
+plugins.load()
 
 
 def compute_score(

@@ -12,7 +12,11 @@ from verl.utils.metric import AggregationType, Metric
 from verl.workers.utils.losses import ppo_loss
 from verl.workers.utils.padding import no_padding_2_padding
 
+from golongrl.core import plugins
 from golongrl.core.tasks import METRICS
+
+# The metrics of plugins: nothing else in a training worker imports the rewards.
+plugins.load()
 
 
 def ppo_loss_with_clip_counts(
