@@ -18,7 +18,7 @@ help:
 	@echo "make test       the whole test suite"
 	@echo "make test-fast  the suite without the tests that take minutes"
 	@echo "make test-vllm  YaRN on a real vLLM server (CPU), in .venv-vllm; about 3 GB the first time"
-	@echo "make lint       ruff, mypy and the import layers"
+	@echo "make lint       style, types, import layers; licences and vulnerabilities of dependencies, secrets"
 	@echo "make bench      speed comparisons, one table each"
 	@echo "make docs       docs/cli/ from the commands' own help, and the site in build/site"
 	@echo "make setup      only create or update .venv"
@@ -50,8 +50,7 @@ test: $(READY)
 test-fast: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-# The CPU build is for AVX-512 or AVX2; torch's companions are linked against another torch, and vLLM imports them
-# where they are there.
+# torch's companions in it are linked against another torch, and vLLM imports them where they are there.
 .venv-vllm/ready: Makefile | $(READY)
 	@echo "setting up .venv-vllm with $(VLLM)"
 	@$(BIN)/python -m venv .venv-vllm
@@ -67,6 +66,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python lint/licences.py
+	$(BIN)/python lint/secrets.py
+	$(BIN)/python lint/vulnerabilities.py
 
 bench: $(READY)
 	@# Only its rank file is used.
