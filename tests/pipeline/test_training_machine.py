@@ -8,12 +8,14 @@ import pytest
 from golongrl.core import machine, packages
 from golongrl.core.errors import ConfigError, MissingPackageError, StorageError
 from golongrl.core.machine import Gpu, HostMemory
+from golongrl.core.model_shape.parts import Attention, FeedForward
+from golongrl.core.model_shape.shape import Layers, Shape
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.pipeline.training.model_shape import Shape
 from golongrl.pipeline.training.preflight import output as output_check
 from golongrl.pipeline.training.preflight import versions
 
-QWEN3_4B = Shape(2560, 36, 32, 8, 128, 9728, 151_936, tied=True, qk_norm=True)
+ATTENTION = Attention(heads=32, kv_heads=8, head_dim=128, qk_norm=True)
+QWEN3_4B = Shape(2560, 151_936, True, (Layers(36, ATTENTION, FeedForward(9728)),))
 H100 = Gpu("NVIDIA H100 80GB HBM3", 81_559 << 20, 81_000 << 20)
 
 

@@ -1,55 +1,23 @@
-"""Parameter counts against transformers, memory rows against hand-computed numbers, verdicts and what would fit."""
-
-import json
+"""Memory rows against hand-computed numbers, verdicts and what would fit."""
 
 import pytest
+from model_configs import QWEN3_4B, QWEN3_30B_A3B
 
-from golongrl.core.byte_model import build_byte_model
-from golongrl.core.errors import ConfigError, DataError
-from golongrl.core.model_config import model_config
+from golongrl.core.errors import ConfigError
+from golongrl.core.memory.host import RAY, host_rows
+from golongrl.core.memory.layout import FUSED, OFFLOAD_POLICY
+from golongrl.core.memory.rollout import kv_bytes_per_token, kv_pool, rollout_rows, server_weights, sync_rows
+from golongrl.core.memory.rows import GIB, OTHER, rows_total
+from golongrl.core.memory.update import layer_bytes, resident, update_rows
+from golongrl.core.memory.verdict import judge
+from golongrl.core.model_shape.parts import Attention, FeedForward
+from golongrl.core.model_shape.read import read_shape
+from golongrl.core.model_shape.shape import Layers, Shape
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.pipeline.training.layout import FUSED, OFFLOAD_POLICY, check_layout, layout
-from golongrl.pipeline.training.memory.host import RAY, host_rows
-from golongrl.pipeline.training.memory.report import CARDS, judge, remedies, report
-from golongrl.pipeline.training.memory.rollout import (
-    kv_bytes_per_token,
-    kv_pool,
-    rollout_rows,
-    rollout_weights,
-    sync_rows,
-)
-from golongrl.pipeline.training.memory.update import GIB, OTHER, layer_bytes, resident, rows_total, update_rows
-from golongrl.pipeline.training.model_shape import Shape, context_length, read_shape
+from golongrl.pipeline.training.layout import check_layout, layout
+from golongrl.pipeline.training.memory import CARDS, remedies, report
 from golongrl.pipeline.training.resolve import preset
 
-QWEN3_4B = {
-    "model_type": "qwen3",
-    "hidden_size": 2560,
-    "num_hidden_layers": 36,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "intermediate_size": 9728,
-    "vocab_size": 151_936,
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 262_144,
-}
-QWEN3_30B_A3B = {
-    "model_type": "qwen3_moe",
-    "hidden_size": 2048,
-    "num_hidden_layers": 48,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 4,
-    "head_dim": 128,
-    "intermediate_size": 6144,
-    "vocab_size": 151_936,
-    "tie_word_embeddings": False,
-    "num_experts": 128,
-    "num_experts_per_tok": 8,
-    "moe_intermediate_size": 768,
-    "decoder_sparse_step": 1,
-    "mlp_only_layers": [],
-}
 SMALL = {
     "hidden_size": 64,
     "num_hidden_layers": 5,
@@ -61,7 +29,8 @@ SMALL = {
 }
 EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40}
 
-TINY = Shape(hidden=4, layers=2, heads=2, kv_heads=1, head_dim=3, intermediate=5, vocab=7, tied=False, qk_norm=True)
+LAYERS = Layers(2, Attention(heads=2, kv_heads=1, head_dim=3, qk_norm=True), FeedForward(5))
+TINY = Shape(hidden=4, vocab=7, tied=False, groups=(LAYERS,))
 """query width 6, key-value width 3."""
 
 
@@ -82,64 +51,9 @@ def built(config):
         return transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(**config))
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        {**QWEN3_4B},
-        {**QWEN3_30B_A3B},
-        {"model_type": "qwen3", **SMALL, "tie_word_embeddings": False, "attention_bias": True},
-        {"model_type": "qwen3_moe", **SMALL, **EXPERTS, "decoder_sparse_step": 2, "mlp_only_layers": [3]},
-        {"model_type": "llama", **SMALL, "tie_word_embeddings": True},
-        {"model_type": "llama", **SMALL, "attention_bias": True, "mlp_bias": True},
-        {"model_type": "qwen2", **{key: value for key, value in SMALL.items() if key != "head_dim"}},
-        {"model_type": "mistral", **SMALL},
-    ],
-    ids=lambda config: f"{config['model_type']}-{config['hidden_size']}-{len(config)}",
-)
-def test_parameters_are_counted_as_transformers_has_them(config):
-    model = built(config)
-    # A tied head is the embedding again; parameters() gives it once.
-    assert read_shape(config).parameters.total == sum(parameter.numel() for parameter in model.parameters())
-    # What transformers writes to config.json is read the same.
-    assert read_shape(json.loads(model.config.to_json_string())) == read_shape(config)
-
-
-def test_published_sizes():
-    assert read_shape(QWEN3_4B).parameters.total == 4_022_468_096
-    counts = read_shape(QWEN3_30B_A3B).parameters
-    assert counts.total == 30_532_122_624
-    assert counts.experts == 48 * 128 * 3 * 2048 * 768
-
-
-def test_parts_of_a_tiny_model_by_hand():
-    counts = TINY.parameters
-    assert (counts.embedding, counts.head) == (28, 28)
-    # Per layer: q 4x6, k and v 4x3, o 6x4 = 72; gate, up, down 3x4x5 = 60; two norms of 4, two of head_dim 3 = 14.
-    assert (counts.attention, counts.mlp, counts.replicated) == (144, 120, 2 * 14 + 4)
-    assert counts.total == 56 + 144 + 120 + 32
-    assert counts.largest_layer == 72 + 60 + 14
-
-
-def test_a_model_folder_is_read_without_loading_it(tmp_path):
-    from safetensors import safe_open
-
-    folder = build_byte_model(tmp_path / "model", max_positions=512)
-    config = model_config(folder)
-    with safe_open(folder / "model.safetensors", framework="np") as file:
-        stored = sum(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118  no mapping
-    assert read_shape(config).parameters.total == stored
-    assert context_length(config) == 512
-
-
-def test_an_unknown_model_type_has_no_shape_and_a_torn_config_is_an_error():
-    assert read_shape({"model_type": "mamba"}) is None
-    with pytest.raises(DataError, match=r"config\.json has no num_hidden_layers"):
-        read_shape({"model_type": "llama", "num_attention_heads": 4})
-
-
 def test_megatron_keeps_weights_and_gradients_whole_and_splits_the_optimizer():
     config = settings(engine="megatron", gpus_per_node=8, tensor_parallel=2, context_parallel=2)
-    held = resident(TINY, layout(config), megatron=True)
+    held = resident(TINY, layout(config))
     # 320 parameters over two tensor-parallel ranks and 32 on each: 192 on a GPU, 8 / 2 = 4 copies of the optimizer.
     assert (held.weights, held.gradients, held.optimizer) == (384, 768, 12 * 192 // 4)
 
@@ -161,7 +75,7 @@ def test_experts_are_split_by_expert_parallelism_and_megatrons_expert_tensor_par
     assert (cut.expert, cut.expert_tensor, cut.data) == (4, 4, 4)
     counts = shape.parameters
     dense, experts = counts.sharded / 4 + counts.replicated, counts.experts / 16
-    held = resident(shape, cut, megatron=True)
+    held = resident(shape, cut)
     assert held.weights == round(2 * (dense + experts))
     assert held.optimizer == round(12 * (dense / 32 + experts / 8))
 
@@ -169,13 +83,13 @@ def test_experts_are_split_by_expert_parallelism_and_megatrons_expert_tensor_par
 def test_pipeline_stages_share_the_layers():
     path = "actor_rollout_ref.actor.megatron.pipeline_model_parallel_size"
     config = settings(engine="megatron", gpus_per_node=2, verl={path: 2})
-    held = resident(TINY, layout(config), megatron=True)
+    held = resident(TINY, layout(config))
     # The first stage: the embedding, one layer's 72 + 60, half of the 32 replicated.
     assert held.weights == 2 * (28 + 132 + 16)
 
 
 def test_fsdp_splits_everything_over_all_processes():
-    held = resident(TINY, layout(settings(gpus_per_node=4)), megatron=False)
+    held = resident(TINY, layout(settings(gpus_per_node=4)))
     assert (held.weights, held.gradients, held.optimizer) == (352, 352, 704)
 
 
@@ -183,32 +97,32 @@ def test_update_rows_by_hand():
     config = settings(
         engine="megatron", gpus_per_node=2, tensor_parallel=2, max_prompt_tokens=90, max_response_tokens=10
     )
-    rows = {row.item: row for row in update_rows(TINY, config)}
+    rows = {row.item: row for row in update_rows(TINY, layout(config))}
     assert rows["layer inputs"].bytes == 2 * 100 * 4 * 2 // 2
     # (16 x 4 + 10 x 6 + 10 x 3 + 8 x 5) + (4 x 4 + 6 x 5) = 240 bytes a token, over two ranks.
     assert rows["one layer"].bytes == 100 * 240 // 2
     assert rows["logits"].bytes == 100 * 7 * 8 // 2
     assert "100 tokens x 7 words / 2 x 8 bytes" in rows["logits"].formula
     assert "attention mask" not in rows
-    kept = {row.item: row for row in update_rows(TINY, config.model_copy(update={"recompute": False}))}
+    kept = {row.item: row for row in update_rows(TINY, layout(config.model_copy(update={"recompute": False})))}
     assert kept["activations"].bytes == 100 * (194 * 2 + 46) // 2
 
 
 def test_fsdp_gathers_two_layers_and_the_root_and_pads_for_sdpa():
     config = settings(gpus_per_node=1, max_prompt_tokens=90, max_response_tokens=10)
-    rows = {row.item: row.bytes for row in update_rows(TINY, config)}
+    rows = {row.item: row.bytes for row in update_rows(TINY, layout(config))}
     assert rows["gathered weights"] == 2 * (2 * 146 + 28 + 4) + 6 * 146
     assert rows["logits"] == 100 * 7 * 13
     assert rows["attention mask"] == 3 * 100 * 100
     packed = settings(gpus_per_node=1, max_prompt_tokens=90, max_response_tokens=10, attention="flash_attention_2")
-    rows = {row.item: row.bytes for row in update_rows(TINY, packed)}
+    rows = {row.item: row.bytes for row in update_rows(TINY, layout(packed))}
     assert rows["logits"] == 100 * 7 * 4
     assert "attention mask" not in rows
 
 
 def test_fused_kernels_and_the_offload_policy_are_taken_into_account():
     config = settings(gpus_per_node=1, verl={FUSED: True, OFFLOAD_POLICY: True})
-    rows = {row.item: row for row in update_rows(TINY, config)}
+    rows = {row.item: row for row in update_rows(TINY, layout(config))}
     assert (rows["weights"].bytes, rows["gradients"].bytes, rows["optimizer"].bytes) == (0, 0, 0)
     assert rows["weights"].formula == "in host memory"
     assert rows["logits"].bytes == 512 * 7 * 16
@@ -250,7 +164,9 @@ def test_one_layers_activations_are_what_autograd_saves(kind):
 
     shapes: list[Shape] = []
     measured = saved_per_token(3) - saved_per_token(2)
-    assert layer_bytes(shapes[0], layout(settings(gpus_per_node=1)))[0] == pytest.approx(measured, rel=0.03)
+    assert layer_bytes(shapes[0], shapes[0].groups[0], layout(settings(gpus_per_node=1)))[0] == pytest.approx(
+        measured, rel=0.03
+    )
 
 
 def test_key_value_heads_are_copied_where_there_are_fewer_than_gpus():
@@ -258,7 +174,7 @@ def test_key_value_heads_are_copied_where_there_are_fewer_than_gpus():
     assert kv_bytes_per_token(read_shape(QWEN3_4B), 1) == 147_456
     assert kv_bytes_per_token(read_shape(QWEN3_30B_A3B), 8) == 2 * 2 * 48 * 1 * 128 == 24_576
     # TINY on 2 GPUs: 320 split, and its one key-value head (2 layers x k and v of 4x3 = 48) a second time.
-    assert rollout_weights(TINY, 2) == 2 * ((320 + 48) // 2 + 32)
+    assert server_weights(TINY, 2) == 2 * ((320 + 48) // 2 + 32)
 
 
 def test_the_pool_is_what_the_share_leaves_beside_the_weights():
@@ -266,17 +182,17 @@ def test_the_pool_is_what_the_share_leaves_beside_the_weights():
     sglang = settings(
         gpus_per_node=1, rollout_memory=0.5, offload=True, max_prompt_tokens=900, max_response_tokens=100
     )
-    pool = kv_pool(TINY, sglang, card)
+    pool = kv_pool(TINY, layout(sglang), card)
     assert pool.bytes == round(0.5 * (card - OTHER)) - 704
     assert pool.per_token == 2 * 2 * 2 * 3
     assert pool.tokens == pool.bytes // 24
     # vLLM takes its share of the whole card and its working memory out of it.
     vllm = sglang.model_copy(update={"rollout": "vllm"})
-    working = next(row.bytes for row in rollout_rows(TINY, vllm, card) if row.item == "working memory")
+    working = next(row.bytes for row in rollout_rows(TINY, layout(vllm), card) if row.item == "working memory")
     assert working == 2 * 8192 * (4 * 4 + 6 + 2 * 3 + 3 * 5)
-    assert kv_pool(TINY, vllm, card).bytes == round(0.5 * card) - 704 - working
+    assert kv_pool(TINY, layout(vllm), card).bytes == round(0.5 * card) - 704 - working
     # What the trainer does not give back is missing when SGLang starts: weights 4 x 352, optimizer 8 x 352.
-    kept = kv_pool(TINY, sglang.model_copy(update={"offload": False}), card)
+    kept = kv_pool(TINY, layout(sglang.model_copy(update={"offload": False})), card)
     assert kept.bytes == round(0.5 * (card - OTHER - 12 * 352)) - 704
 
 
@@ -295,13 +211,13 @@ def test_the_recipes_fit_every_usual_card(name, config, weights, requests):
     assert found.totals()["update"] < 0.4 * CARDS["80 GB"]
     assert str(found.verdicts[0]).startswith("80 GB: fits, at most ")
     assert found.table()[0][:2] == ("update", "weights")
-    assert found.totals()["weight sync"] == rows_total(sync_rows(shape, run), "weight sync")
+    assert found.totals()["weight sync"] == rows_total(sync_rows(shape, layout(run)), "weight sync")
 
 
 def test_a_pool_without_room_for_the_longest_request_does_not_fit():
     shape = read_shape(QWEN3_4B)
     run = cluster("gpu-1x", rollout_memory=0.1)
-    verdict = judge(shape, run, "80 GB", CARDS["80 GB"])
+    verdict = judge(shape, layout(run), "80 GB", CARDS["80 GB"])
     assert (verdict.level, verdict.pool.holds_longest) == ("does not fit", False)
     assert "rollout_memory = 0.1" in verdict.problems["pool"]
     assert "the longest request has 16,384" in verdict.problems["pool"]
@@ -310,31 +226,31 @@ def test_a_pool_without_room_for_the_longest_request_does_not_fit():
 def test_every_remedy_makes_the_run_fit():
     shape = read_shape(QWEN3_4B)
     run = cluster("qwen3-4b", rollout_memory=0.05)
-    assert judge(shape, run, "", CARDS["80 GB"]).level == "does not fit"
+    assert judge(shape, layout(run), "", CARDS["80 GB"]).level == "does not fit"
     first = remedies(shape, run, CARDS["80 GB"], "pool")[0]
     key, value = first.split(" = ")
     assert key == "rollout_memory"
     changed = run.model_copy(update={key: float(value)})
-    assert judge(shape, changed, "", CARDS["80 GB"]).level == "fits"
+    assert judge(shape, layout(changed), "", CARDS["80 GB"]).level == "fits"
     # One step less does not.
     less = run.model_copy(update={key: float(value) - 0.05})
-    assert judge(shape, less, "", CARDS["80 GB"]).level == "does not fit"
+    assert judge(shape, layout(less), "", CARDS["80 GB"]).level == "does not fit"
 
 
 def test_context_parallelism_helps_logits_that_do_not_fit():
     run = cluster("qwen3-4b", context_parallel=1, tensor_parallel=1, rollout_tensor_parallel=8)
-    verdict = judge(read_shape(QWEN3_4B), run, "80 GB", CARDS["80 GB"])
+    verdict = judge(read_shape(QWEN3_4B), layout(run), "80 GB", CARDS["80 GB"])
     assert (verdict.level, verdict.phase) == ("does not fit", "update")
     found = dict(text.split(" = ") for text in remedies(read_shape(QWEN3_4B), run, CARDS["80 GB"], "peak"))
     for key, value in found.items():
         changed = TrainConfig.model_validate({**run.model_dump(), key: int(value), "micro_batch_tokens": None})
-        assert judge(read_shape(QWEN3_4B), changed, "", CARDS["80 GB"]).level == "fits", key
+        assert judge(read_shape(QWEN3_4B), layout(changed), "", CARDS["80 GB"]).level == "fits", key
     assert "context_parallel" in found
 
 
 def test_vllm_wants_its_share_free_when_it_starts():
     run = cluster("gpu-1x", rollout="vllm", rollout_memory=0.6, offload=False, max_prompt_tokens=2048)
-    verdict = judge(read_shape(QWEN3_4B), run, "80 GB", CARDS["80 GB"])
+    verdict = judge(read_shape(QWEN3_4B), layout(run), "80 GB", CARDS["80 GB"])
     assert verdict.level == "does not fit"
     assert "rollout_memory = 0.6 asks for 47.8 GiB" in verdict.problems["start"]
 
@@ -350,7 +266,7 @@ def test_host_memory_of_a_cpu_run_by_hand():
         max_response_tokens=10,
         filter_groups=False,
     )
-    rows = {row.item: row.bytes for row in host_rows(TINY, config)}
+    rows = {row.item: row.bytes for row in host_rows(TINY, layout(config))}
     assert rows["Ray and idle processes"] == RAY
     assert (rows["weights"], rows["gradients"], rows["optimizer"]) == (4 * 352, 4 * 352, 8 * 352)
     assert rows["gathered weights"] == 2 * 4 * (2 * 146 + 28)
@@ -364,13 +280,13 @@ def test_host_memory_of_a_cpu_run_by_hand():
 
 def test_host_memory_of_a_gpu_run_holds_what_is_offloaded():
     shape = read_shape(QWEN3_4B)
-    rows = {row.item: row.bytes for row in host_rows(shape, cluster("gpu-1x"))}
+    rows = {row.item: row.bytes for row in host_rows(shape, layout(cluster("gpu-1x")))}
     total = shape.parameters.total
     assert rows["offloaded weights"] == 4 * total
     assert rows["offloaded optimizer"] == 8 * total
     assert rows["loading and saving the model"] == 6 * total
     # With tied embeddings every process reads the whole model.
-    tied = {row.item: row.bytes for row in host_rows(shape, settings(gpus_per_node=8))}
+    tied = {row.item: row.bytes for row in host_rows(shape, layout(settings(gpus_per_node=8)))}
     assert tied == {"loading and saving the model": 8 * 4 * total}
-    policy = {row.item: row.bytes for row in host_rows(shape, cluster("gpu-1x", verl={OFFLOAD_POLICY: True}))}
+    policy = {row.item: row.bytes for row in host_rows(shape, layout(cluster("gpu-1x", verl={OFFLOAD_POLICY: True})))}
     assert policy["weights, gradients, optimizer"] == 16 * total

@@ -9,32 +9,23 @@ import pytest
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError, MissingPackageError
 from golongrl.core.machine import Gpu, HostMemory
+from golongrl.core.memory.rows import GIB
 from golongrl.core.model_config import model_config
+from golongrl.core.model_shape.parts import Attention, FeedForward
+from golongrl.core.model_shape.read import read_shape
+from golongrl.core.model_shape.shape import Layers, Shape
 from golongrl.core.records import Record, write_parquet
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import check_batches, check_layout
-from golongrl.pipeline.training.memory.report import report
-from golongrl.pipeline.training.memory.update import GIB
-from golongrl.pipeline.training.model_shape import Shape, read_shape
+from golongrl.pipeline.training.memory import report
 from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.preflight import data as data_check
 
 MINI = "actor_rollout_ref.actor.ppo_mini_batch_size"
-QWEN3_4B = Shape(2560, 36, 32, 8, 128, 9728, 151_936, tied=True, qk_norm=True)
-MOE = Shape(
-    2048,
-    48,
-    32,
-    4,
-    128,
-    6144,
-    151_936,
-    tied=False,
-    experts=128,
-    experts_per_token=8,
-    expert_intermediate=768,
-    sparse_layers=48,
-)
+ATTENTION = Attention(heads=32, kv_heads=8, head_dim=128, qk_norm=True)
+QWEN3_4B = Shape(2560, 151_936, True, (Layers(36, ATTENTION, FeedForward(9728)),))
+EXPERTS = FeedForward(experts=128, experts_per_token=8, expert_intermediate=768)
+MOE = Shape(2048, 151_936, False, (Layers(48, Attention(heads=32, kv_heads=4, head_dim=128), EXPERTS),))
 H100 = Gpu("NVIDIA H100 80GB HBM3", 81_559 << 20, 81_000 << 20)
 
 

@@ -10,10 +10,11 @@ from safetensors.torch import save_file
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.errors import ConfigError, DataError
+from golongrl.core.weight_files import INDEX, read_headers
 from golongrl.pipeline.training.model import weights
 from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.prove import prove
-from golongrl.pipeline.training.model.weights import INDEX, compare_values, read_headers
+from golongrl.pipeline.training.model.weights import compare_values
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,12 @@ from golongrl.core.runs import is_finished, only_writer, open_run
 from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import ray_settings, verl_overrides
 from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
-from golongrl.pipeline.training.metrics import Step, first_and_last, read_steps
+from golongrl.pipeline.training.metrics import WINDOW, Step, first_and_last, read_steps
 from golongrl.pipeline.training.model.merge import merged_model
 from golongrl.pipeline.training.model.prove import Proof, prove
 from golongrl.pipeline.training.plan import Plan, plan
 from golongrl.pipeline.training.report import write_report
 from golongrl.pipeline.training.supervise import run_worker
-
-WINDOW = 5
-"""Steps that are averaged at each end of a run, so that one lucky batch is not a result."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def train(
             seconds=time.monotonic() - started,
         )
         if not run.finished:
-            write_results(result, steps)
+            write_results(result)
             run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)), reward_gate=not skip_gate)
         return result
 
@@ -123,7 +120,7 @@ def _ignore(*_: object) -> None:
     pass
 
 
-def write_results(result: Result, steps: list[Step]) -> None:
+def write_results(result: Result) -> None:
     """results.json and report.html of a run."""
     write_json(
         result.folder / "results.json",
@@ -136,7 +133,7 @@ def write_results(result: Result, steps: list[Step]) -> None:
             "rewards": {task: {"first": a, "last": b} for task, (a, b) in result.rewards.items()},
         },
     )
-    write_report(result.folder / "report.html", result.folder.name, result.rewards, steps, WINDOW)
+    write_report(result.folder)
 
 
 def latest_checkpoint(out: Path) -> tuple[int, Path | None]:

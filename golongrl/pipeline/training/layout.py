@@ -2,50 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from golongrl.core.errors import ConfigError
+from golongrl.core.memory.layout import FUSED, OFFLOAD_POLICY, Layout, LogitsPath
+from golongrl.core.model_shape.shape import Shape
 from golongrl.pipeline.training.config import TrainConfig
-from golongrl.pipeline.training.model_shape import Shape
 
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 MINI_BATCH = f"{ACTOR}.ppo_mini_batch_size"
-FUSED = "actor_rollout_ref.model.use_fused_kernels"
-OFFLOAD_POLICY = f"{ACTOR}.fsdp_config.offload_policy"
 
 Value = TypeVar("Value", int, float, bool)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes of the process groups and what a process is given. World = data x tensor x pipeline x context."""
-
-    world: int
-    per_node: int
-    tensor: int
-    pipeline: int
-    context: int
-    expert: int
-    expert_tensor: int
-    """Ranks that share the tensors of one expert; Megatron's default is `tensor`."""
-    rollout_tensor: int
-    rollout_memory: float
-    offload_parameters: bool
-    offload_optimizer: bool
-    offload_policy: bool
-    """FSDP2 keeps weights, gradients and optimizer state in host memory even during the update."""
-    packed: bool
-    """Sequences of a micro batch lie end to end instead of being padded to the longest."""
-    fused: bool
-    """Log-probs come from verl's fused kernel, which never holds all logits."""
-    tokens: int
-    """Most tokens of a micro batch on one GPU."""
-
-    @property
-    def data(self) -> int:
-        """Copies of the model that share a batch."""
-        return self.world // (self.tensor * self.pipeline * self.context)
 
 
 def passed(config: TrainConfig, path: str, default: Value) -> Value:
@@ -63,7 +30,10 @@ def layout(config: TrainConfig) -> Layout:
     per_node = passed(config, "trainer.n_gpus_per_node", config.gpus_per_node)
     tensor = passed(config, f"{group}.tensor_model_parallel_size", config.tensor_parallel)
     context_path = f"{group}.{'context_parallel_size' if megatron else 'ulysses_sequence_parallel_size'}"
+    packed = megatron or passed(config, "actor_rollout_ref.model.use_remove_padding", config.attention != "sdpa")
     return Layout(
+        engine=config.engine,
+        rollout=config.rollout,
         world=nodes * per_node,
         per_node=per_node,
         tensor=tensor,
@@ -76,19 +46,32 @@ def layout(config: TrainConfig) -> Layout:
         offload_parameters=passed(config, f"{group}.param_offload", config.offload),
         offload_optimizer=passed(config, f"{group}.optimizer_offload", config.offload),
         offload_policy=not megatron and passed(config, OFFLOAD_POLICY, False),
-        fused=passed(config, FUSED, False),
-        packed=megatron or passed(config, "actor_rollout_ref.model.use_remove_padding", config.attention != "sdpa"),
+        recompute=config.recompute,
+        packed=packed,
+        logits=_logits_path(config, packed),
         tokens=passed(config, f"{ACTOR}.ppo_max_token_len_per_gpu", config.tokens_per_gpu),
+        longest=config.longest,
+        rollouts=config.prompts_per_batch * config.rollouts_per_prompt,
     )
+
+
+def _logits_path(config: TrainConfig, packed: bool) -> LogitsPath:
+    """How verl gets log-probs: from its fused kernel, which never holds all logits, or by engine and attention."""
+    if config.device == "cpu":
+        return "float32"
+    if passed(config, FUSED, False):
+        return "fused"
+    if config.engine == "megatron":
+        return "megatron"
+    if config.attention != "sdpa":
+        return "flash"
+    return "packed" if packed else "padded"
 
 
 def check_layout(config: TrainConfig, shape: Shape) -> None:
     """ConfigError when the model cannot be cut the way the process groups ask for, with the sizes that work."""
     cut = layout(config)
     world, heads, kv, experts = cut.world, shape.heads, shape.kv_heads, shape.experts
-
-    def even(size: int) -> bool:
-        return heads % size == 0 and (kv % size == 0 or size % kv == 0)
 
     if experts and config.rollout == "transformers":
         raise ConfigError(
@@ -103,7 +86,7 @@ def check_layout(config: TrainConfig, shape: Shape) -> None:
             config,
             "tensor_parallel",
             cut.tensor,
-            lambda size: even(size) and world % (size * rest) == 0,
+            lambda size: shape.divides(size) and world % (size * rest) == 0,
             f"{of_heads}, and with pipeline and context parallelism ({rest}) divide the {world} GPUs",
             world,
         )
@@ -129,7 +112,7 @@ def check_layout(config: TrainConfig, shape: Shape) -> None:
             config,
             "context_parallel",
             cut.context,
-            lambda size: even(size) and world % size == 0,
+            lambda size: shape.divides(size) and world % size == 0,
             f"{of_heads} (Ulysses splits attention by heads), and divide the {world} processes",
             world,
         )
@@ -138,7 +121,7 @@ def check_layout(config: TrainConfig, shape: Shape) -> None:
             config,
             "rollout_tensor_parallel",
             cut.rollout_tensor,
-            lambda size: even(size) and world % size == 0,
+            lambda size: shape.divides(size) and world % size == 0,
             f"{of_heads}, and divide the {world} GPUs",
             world,
         )

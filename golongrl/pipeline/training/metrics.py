@@ -19,6 +19,9 @@ SHOWN = (
 )
 """What the console shows of a task: (metric, words, format). metrics.jsonl and tensorboard hold all of them."""
 
+WINDOW = 5
+"""Steps that are averaged at each end of a run, so that one lucky batch is not a result."""
+
 ONLY_WHEN_MET = ("truncated", "unscorable", "clip_share", "icepop_share")
 """Not shown while they are 0."""
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from golongrl.core.memory.rows import gib
 from golongrl.core.model_config import model_config
 from golongrl.core.rope import yarn
 from golongrl.core.runs import other_settings
 from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
 from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
 from golongrl.pipeline.training.layout import layout
-from golongrl.pipeline.training.memory.report import gib
 from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.preflight import checks as preflight
 from golongrl.pipeline.training.smoke import smoke_inputs

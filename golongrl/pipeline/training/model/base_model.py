@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from golongrl.core.errors import ConfigError, DataError, require
-from golongrl.pipeline.training.model.weights import read_headers
+from golongrl.core.weight_files import read_headers
 
 DESCRIPTION = ["*.json", "*.jinja", "*.model", "*.txt"]
 """Files of a model on the hub that say what it is: config, tokenizer, chat template, index of its shards."""

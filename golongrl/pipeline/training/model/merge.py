@@ -16,9 +16,9 @@ from golongrl.core.model_config import model_config
 from golongrl.core.rope import both_forms
 from golongrl.core.runs import set_aside
 from golongrl.core.store import storage_errors, write_json, write_text
+from golongrl.core.weight_files import has_weights, read_headers, weight_files
 from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.verl_merger import merge_shards, shard_files
-from golongrl.pipeline.training.model.weights import has_weights, read_headers, weight_files
 
 MARKER = "merge.json"
 """Written last into a merged folder: which checkpoint it was made of and how large its weights are."""

@@ -11,6 +11,7 @@ from golongrl.core.errors import CheckFailedError
 from golongrl.core.model_config import language_config
 from golongrl.core.runs import package_versions
 from golongrl.core.store import write_json
+from golongrl.core.weight_files import Tensor, read_headers
 from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.model.same_model import (
     SHOWN,
@@ -21,7 +22,7 @@ from golongrl.pipeline.training.model.same_model import (
     has_tied_head,
 )
 from golongrl.pipeline.training.model.speak import speak
-from golongrl.pipeline.training.model.weights import Tensor, Values, compare_values, read_headers
+from golongrl.pipeline.training.model.weights import Values, compare_values
 
 FILE = "proof.json"
 """Where a proof lies in the folder it is about; transformers, vLLM and SGLang do not read it."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from golongrl.core.errors import CheckFailedError, require
 from golongrl.core.model_config import language_config, model_config
-from golongrl.pipeline.training.model.weights import Tensor, equal_values
+from golongrl.core.weight_files import Tensor
+from golongrl.pipeline.training.model.weights import equal_values
 
 SHOWN = 3
 """Tensors that an error names of each kind."""

@@ -1,9 +1,5 @@
-"""The tensors of a transformers folder: names and shapes from safetensors headers, values block by block.
+"""The values of a transformers folder's tensors, read block by block and compared with another's."""
 
-The format: 8 bytes with the header's size, the header as JSON (name -> dtype, shape, offsets), the data.
-"""
-
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -11,26 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.errors import DataError, require
+from golongrl.core.errors import require
+from golongrl.core.weight_files import Tensor
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-HEADER_LIMIT = 100_000_000
-"""Bytes; the limit of the safetensors library."""
 BLOCK = 1 << 24
 """Values of a tensor that are held in memory at once."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor in a file."""
-
-    file: Path
-    dtype: str
-    """safetensors' name: F32, BF16, F8_E4M3 ..."""
-    shape: tuple[int, ...]
-    size: int
-    """Bytes."""
 
 
 @dataclass(frozen=True)
@@ -43,44 +24,6 @@ class Values:
     """Largest absolute difference of two values."""
     not_finite: Mapping[str, int]
     """Tensors with NaN or infinite values, and how many they hold."""
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether a folder holds the weights of a transformers model as safetensors."""
-    return (folder / SINGLE).is_file() or (folder / INDEX).is_file()
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that transformers loads from a folder.
-
-    Raises DataError when there are none, or when the index of a sharded model is damaged or leads elsewhere.
-    """
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    if not (folder / INDEX).is_file():
-        raise DataError(
-            f"{folder} holds no {SINGLE} and no {INDEX}; load the model with transformers and save_pretrained() it, "
-            "which writes safetensors"
-        )
-    return [folder / name for name in sorted(set(_index(folder).values()))]
-
-
-def read_headers(folder: Path) -> dict[str, Tensor]:
-    """name -> Tensor of every tensor of a model folder, in one file or sharded; no values are read.
-
-    Raises DataError when a file is missing, cut off or no safetensors file, or when the index names a tensor that no
-    file holds.
-    """
-    tensors: dict[str, Tensor] = {}
-    for file in weight_files(folder):
-        tensors |= _header(file)
-    if not (folder / SINGLE).is_file():
-        lost = sorted(set(_index(folder)) - set(tensors))
-        if lost:
-            raise DataError(
-                f"{folder / INDEX} names tensors that no file holds ({', '.join(lost[:3])}); copy the folder again"
-            )
-    return tensors
 
 
 def compare_values(
@@ -168,39 +111,3 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[slice | None]:
     rows = max(1, BLOCK // math.prod(shape[1:]))
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
-
-
-def _index(folder: Path) -> dict[str, str]:
-    """tensor name -> file name of a sharded model."""
-    path = folder / INDEX
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        names = set(found.values())
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not the index of a sharded model; copy the folder again") from error
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name:
-            raise DataError(f"{path} names the file {name!r}, which is not a file of this folder; mend or remove it")
-    return found
-
-
-def _header(file: Path) -> dict[str, Tensor]:
-    """The tensors of one safetensors file."""
-    try:
-        with open(file, "rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
-            header = json.loads(handle.read(length)) if length <= HEADER_LIMIT else {}
-        header.pop("__metadata__", None)
-        spans = {name: entry["data_offsets"] for name, entry in header.items()}
-        tensors = {
-            name: Tensor(file, entry["dtype"], tuple(entry["shape"]), spans[name][1] - spans[name][0])
-            for name, entry in header.items()
-        }
-        complete = file.stat().st_size == 8 + length + max(end for _, end in spans.values())
-    except FileNotFoundError as error:
-        raise DataError(f"{file} is missing; copy the folder again") from error
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise DataError(f"{file} is no safetensors file; copy it again") from error
-    if not complete:
-        raise DataError(f"{file} is cut off; copy it again")
-    return tensors

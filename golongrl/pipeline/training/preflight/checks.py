@@ -10,20 +10,16 @@ from typing import Any, Literal
 
 from golongrl.core import chat_template, machine
 from golongrl.core.errors import ConfigError, GolongrlError
+from golongrl.core.memory.host import PHASE as HOST
+from golongrl.core.memory.rows import gib, rows_total
 from golongrl.core.model_config import model_config
+from golongrl.core.model_shape.read import FAMILIES, context_length, read_shape
+from golongrl.core.model_shape.shape import Shape
 from golongrl.core.rope import rope_of
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import check_batches, check_layout
-from golongrl.pipeline.training.memory.host import PHASE as HOST
-from golongrl.pipeline.training.memory.report import CARDS, MemoryReport, gib, remedies, report
-from golongrl.pipeline.training.memory.update import rows_total
+from golongrl.pipeline.training.memory import CARDS, MemoryReport, remedies, report
 from golongrl.pipeline.training.model.base_model import model_folder
-from golongrl.pipeline.training.model_shape import (
-    FAMILIES,
-    Shape,
-    context_length,
-    read_shape,
-)
 from golongrl.pipeline.training.preflight import data as data_check
 from golongrl.pipeline.training.preflight import output as output_check
 from golongrl.pipeline.training.preflight import versions

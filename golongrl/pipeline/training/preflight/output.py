@@ -5,11 +5,11 @@ from pathlib import Path
 
 from golongrl.core import machine
 from golongrl.core.errors import ConfigError, StorageError
+from golongrl.core.memory.rows import gib
+from golongrl.core.model_shape.shape import Shape
 from golongrl.pipeline.training import verl_overrides
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import ACTOR
-from golongrl.pipeline.training.memory.report import gib
-from golongrl.pipeline.training.model_shape import Shape
 
 CONTENTS = f"{ACTOR}.checkpoint.save_contents"
 

@@ -15,10 +15,11 @@ bf16 copy.
 Left out: Ray's object store (it holds rollouts), page cache, data loader workers.
 """
 
-from golongrl.pipeline.training.config import TrainConfig
-from golongrl.pipeline.training.layout import layout
-from golongrl.pipeline.training.memory.update import GIB, LOGITS, Row, count, resident
-from golongrl.pipeline.training.model_shape import Shape
+from golongrl.core.memory.layout import Layout
+from golongrl.core.memory.rollout import sequence_bytes
+from golongrl.core.memory.rows import GIB, Row, count
+from golongrl.core.memory.update import LOGITS, resident
+from golongrl.core.model_shape.shape import Shape
 
 RAY = round(4.5 * GIB)
 """Proportional set size of a CPU run with a model too small to matter: 4.3 to 4.6 GiB."""
@@ -29,22 +30,28 @@ MAX_SEQUENCES = 256
 PHASE = "host"
 
 
-def host_rows(shape: Shape, config: TrainConfig) -> list[Row]:
+def host_rows(shape: Shape, cut: Layout) -> list[Row]:
     """Host memory of the machine that takes the most."""
-    return _cpu_rows(shape, config) if config.device == "cpu" else _gpu_rows(shape, config)
+    return _cpu_rows(shape, cut) if cut.on_cpu else _gpu_rows(shape, cut)
 
 
-def _cpu_rows(shape: Shape, config: TrainConfig) -> list[Row]:
-    cut, counts = layout(config), shape.parameters
+def _cpu_rows(shape: Shape, cut: Layout) -> list[Row]:
+    counts = shape.parameters
     machines, tokens = cut.world // cut.per_node, cut.tokens
     here, each = counts.total / machines, f"{count(counts.total)} / {machines} machines"
     servers = max(1, cut.per_node // cut.rollout_tensor)
-    wide = shape.intermediate if shape.sparse_layers < shape.layers else 0
-    wide = max(wide, shape.experts_per_token * shape.expert_intermediate)
-    per_token = 24 * shape.hidden + 16 * (shape.query_width + shape.kv_width + wide)
+    per_token = sum(
+        group.count
+        * (
+            24 * shape.hidden
+            + 16 * (group.mixer.query_width + group.mixer.kv_width + group.feed.intermediate)
+            + 16 * group.feed.experts_per_token * group.feed.expert_intermediate
+        )
+        for group in shape.groups
+    )
     unit = 2 * counts.largest_layer + counts.embedding
-    batch = min(MAX_SEQUENCES, -(-config.prompts_per_batch * config.rollouts_per_prompt // (servers * machines)))
-    cache = 2 * 4 * shape.layers * shape.kv_width
+    batch = min(MAX_SEQUENCES, -(-cut.rollouts // (servers * machines)))
+    sequence = sequence_bytes(shape, cut.longest, 1, 4)
     rows = [
         Row(PHASE, "Ray and idle processes", RAY, "measured"),
         Row(PHASE, "weights", round(4 * here), f"4 bytes x {each}"),
@@ -54,8 +61,8 @@ def _cpu_rows(shape: Shape, config: TrainConfig) -> list[Row]:
         Row(
             PHASE,
             "activations",
-            cut.per_node * tokens * shape.layers * per_token,
-            f"{cut.per_node} x {tokens:,} tokens x {shape.layers} layers x {per_token:,} bytes",
+            cut.per_node * tokens * per_token,
+            f"{cut.per_node} x {tokens:,} tokens x {per_token:,} bytes in {shape.layers} layers",
         ),
         Row(
             PHASE,
@@ -78,15 +85,15 @@ def _cpu_rows(shape: Shape, config: TrainConfig) -> list[Row]:
         Row(
             PHASE,
             "rollout cache",
-            servers * batch * config.longest * cache,
-            f"{servers} servers x {batch} sequences x {config.longest:,} tokens x {cache:,} bytes",
+            servers * batch * sequence,
+            f"{servers} servers x {batch} sequences of {cut.longest:,} tokens x {sequence:,} bytes",
         ),
     ]
 
 
-def _gpu_rows(shape: Shape, config: TrainConfig) -> list[Row]:
-    cut, counts, megatron = layout(config), shape.parameters, config.engine == "megatron"
-    held, rows = resident(shape, cut, megatron), []
+def _gpu_rows(shape: Shape, cut: Layout) -> list[Row]:
+    counts = shape.parameters
+    held, rows = resident(shape, cut), []
     if cut.offload_policy:
         here = counts.total * cut.per_node / cut.world
         how = f"16 bytes x {count(counts.total)} x {cut.per_node} / {cut.world} processes"
@@ -109,12 +116,12 @@ def _gpu_rows(shape: Shape, config: TrainConfig) -> list[Row]:
                 f"{cut.per_node} GPUs x {held.optimizer:,} bytes",
             )
         )
-    if not megatron:
+    if not cut.megatron:
         readers = cut.per_node if shape.tied else 1
         whole = max(4 * readers, 6) * counts.total
         how = f"{readers} x 4 bytes" if 4 * readers > 6 else "6 bytes"
         rows.append(Row(PHASE, "loading and saving the model", whole, f"{how} x {count(counts.total)}"))
-    if config.rollout == "transformers":
+    if cut.rollout == "transformers":
         servers = max(1, cut.per_node // cut.rollout_tensor)
         rows.append(
             Row(

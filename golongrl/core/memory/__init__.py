@@ -1,0 +1,1 @@
+"""What training and serving hold in memory, estimated from a model's shape: pure arithmetic, nothing is loaded."""
