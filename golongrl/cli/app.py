@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,6 @@ app = typer.Typer(
     name="golongrl",
     help="Reinforcement learning with verifiable rewards on long contexts, made auditable.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -70,21 +70,48 @@ def error_boundary(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"golongrl {__version__}")
+        print(f"golongrl {__version__}{_commit()}")
         raise typer.Exit
 
 
+def _commit() -> str:
+    """ " (commit 1a2b3c4)" where this package is a checkout of its own repository, else nothing."""
+    from golongrl.core.runs import git_sha
+
+    root = Path(__file__).parents[2]
+    # Installed into an environment that lies in somebody's repository, that one's commit would say nothing.
+    sha = git_sha(root) if (root / ".git").exists() and (root / "mkdocs.yml").exists() else None
+    return f" (commit {sha[:7]})" if sha else ""
+
+
 @app.callback()
+@error_boundary
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    # Looked at here, so that --help stays fast where there are none.
+    if os.environ.get("GOLONGRL_PLUGINS"):
+        from golongrl.core import plugins
+
+        plugins.load()
 
 
 def _register() -> None:
-    from golongrl.cli import build_dataset, demo, doctor, eval, simulate, train, verify_rewards
+    from golongrl.cli import (
+        build_dataset,
+        compare,
+        demo,
+        doctor,
+        eval,
+        plan,
+        push_to_hub,
+        report,
+        simulate,
+        train,
+        verify_rewards,
+    )
 
     for name, command in {
         "build-dataset": build_dataset.build_dataset,
@@ -92,8 +119,12 @@ def _register() -> None:
         "simulate": simulate.simulate,
         "train": train.train,
         "eval": eval.evaluate,
+        "compare": compare.compare,
+        "plan": plan.plan,
+        "report": report.report,
         "doctor": doctor.doctor,
         "demo": demo.demo,
+        "push-to-hub": push_to_hub.push_to_hub,
     }.items():
         app.command(name)(error_boundary(command))
 

@@ -16,7 +16,8 @@ from golongrl import __version__
 from golongrl.cli.app import app, error_boundary
 from golongrl.core.errors import CheckFailedError, DataError, ServerError
 
-COMMANDS = ["build-dataset", "demo", "eval", "simulate", "train", "verify-rewards"]
+WRITES = ["build-dataset", "compare", "demo", "eval", "report", "simulate", "train", "verify-rewards"]
+COMMANDS = sorted([*WRITES, "doctor", "plan", "push-to-hub"])
 HEAVY = ("torch", "ray", "verl", "datasets", "transformers", "sklearn", "pyarrow", "tokenizers", "openai", "pandas")
 
 
@@ -69,7 +70,7 @@ def test_every_command_explains_itself(command):
     assert (done.returncode, done.stderr) == (0, "")
     assert f"golongrl {command} [OPTIONS]" in done.stdout
     assert "--json" in done.stdout
-    assert "--out" in done.stdout
+    assert ("--out" in done.stdout) == (command in WRITES)
 
 
 def test_no_command_shows_the_help():
@@ -80,7 +81,9 @@ def test_no_command_shows_the_help():
 
 def test_version():
     done = golongrl("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"golongrl {__version__}\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    # In a checkout of the project's own repository its commit stands behind the version.
+    assert re.fullmatch(rf"golongrl {re.escape(__version__)}( \(commit [0-9a-f]{{7}}\))?\n", done.stdout)
 
 
 @pytest.mark.parametrize(
