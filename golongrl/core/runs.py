@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import plugins
 from golongrl.core.errors import DataError, RunConflictError
 from golongrl.core.store import storage_errors, write_json
 
@@ -51,6 +52,24 @@ def is_finished(folder: str | Path) -> bool:
     return manifest.exists() and _read_object(manifest).get("finished") is not None
 
 
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a run folder, finished or not; DataError when the folder holds no run."""
+    manifest = Path(folder) / "manifest.json"
+    if not manifest.exists():
+        raise DataError(
+            f"{folder} holds no manifest.json, so it is no run folder; name what --out of a command named"
+        )
+    return _read_object(manifest)
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The resolved configuration of a run folder; DataError when the folder holds no run."""
+    config = Path(folder) / "config.json"
+    if not config.exists():
+        raise DataError(f"{folder} holds no config.json, so it is no run folder; name what --out of a command named")
+    return _read_object(config)
+
+
 def other_settings(folder: str | Path, config: Mapping[str, Any], *, free: Collection[str] = ()) -> list[str]:
     """The keys for which `open_run` would refuse this configuration in the folder; the inputs are not looked at."""
     path = Path(folder) / "config.json"
@@ -82,7 +101,7 @@ class Run:
 
     def finish(self, **facts: Any) -> None:
         """Record facts about the result and the end time."""
-        self.manifest.update(facts, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        self.manifest.update(facts, finished=now())
         write_json(self.path("manifest.json"), self.manifest)
 
 
@@ -153,7 +172,7 @@ def open_run(
             set_aside(root)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": dict(inputs or {})}
+    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": {**(inputs or {}), **plugins.fingerprints()}}
     config_path = root / "config.json"
     if config_path.exists():
         before = _read_object(config_path)
@@ -170,14 +189,38 @@ def open_run(
     manifest_path = root / "manifest.json"
     if manifest_path.exists():
         return Run(root, _read_object(manifest_path), resumed=True)
-    manifest = {
+    manifest = _manifest(command, inputs or {})
+    write_json(manifest_path, manifest)
+    return Run(root, manifest, resumed=False)
+
+
+def refuse_other_run(folder: str | Path, command: str) -> None:
+    """RunConflictError when the folder holds the run of another command, whose files would be lost."""
+    root = Path(folder)
+    if (root / "manifest.json").exists() and (other := read_manifest(root).get("command")) != command:
+        raise RunConflictError(f"{root} holds a run of golongrl {other}; choose another --out")
+
+
+def record_run(folder: str | Path, command: str, started: str, *, inputs: Mapping[str, str] | None = None) -> None:
+    """Write manifest.json for a run of one go, which has nothing to resume, once its results are there.
+
+    `started` is the ISO 8601 time at which it began; `inputs` maps input paths to their sha256.
+    """
+    Run(Path(folder), {**_manifest(command, inputs or {}), "started": started}, resumed=False).finish()
+
+
+def now() -> str:
+    """This moment as manifests hold it: ISO 8601 with the offset of the local time zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _manifest(command: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "command": command,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "started": now(),
         "finished": None,
         "git_sha": git_sha(),
         "versions": package_versions(),
         "platform": platform.platform(),
-        "inputs": dict(inputs or {}),
+        "inputs": dict(inputs),
     }
-    write_json(manifest_path, manifest)
-    return Run(root, manifest, resumed=False)

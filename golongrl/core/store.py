@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from golongrl.core.errors import DataError, StorageError
 
@@ -22,8 +22,30 @@ NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
 
 def content_key(*parts: Any) -> str:
     """Hex digest (128 bit) of JSON-serialisable parts; equal content gives equal keys on every machine."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(_canonical(parts)).hexdigest()[:32]
+
+
+def _canonical(value: Any) -> bytes:
+    """JSON with sorted keys, in UTF-8. Long documents go through orjson, ten times as fast, where it writes the same."""
+    if _writes_alike(value):
+        import orjson
+
+        # TypeError: lone surrogates, or whole numbers of more than 64 bits.
+        with contextlib.suppress(TypeError):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _writes_alike(value: Any) -> bool:
+    """Whether json and orjson write the same: they spell some floats, and what is no plain type, differently."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return all(map(_writes_alike, value))
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_writes_alike, value.values()))
+    return kind in (str, int, bool, type(None))
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -87,6 +109,16 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
             yield number, parse_line(line, number, path)
 
 
+def read_journal(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+    """Objects of a journal that may be growing: a last line without its end is left out; nothing where no file is."""
+    if not os.path.exists(path):
+        return
+    with open(path, "rb") as handle:
+        for number, line in enumerate(handle, 1):
+            if line.endswith(b"\n") and line.strip():
+                yield parse_line(line, number, path)
+
+
 def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[str, Any]:
     """One line of a JSONL file as an object; DataError names file, line and problem."""
     try:
@@ -107,19 +139,24 @@ def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[s
 class Journal:
     """Append-only JSONL with one row per key; thread-safe; the last row of a key wins.
 
-    `keep_rows=False` is for logs that are only written: rows are checked on opening but not held in memory.
+    `keep="places"` holds no row in memory and reads each when it is asked for, for rows that are many and long;
+    `rows` stays empty. `keep_rows=False` is for logs that are only written: rows are checked on opening and forgotten.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, keep_rows: bool = True):
+    def __init__(
+        self, path: str | os.PathLike[str], *, keep_rows: bool = True, keep: Literal["rows", "places"] = "rows"
+    ):
         self.path = Path(path)
         self.keep_rows = keep_rows
         self.rows: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, tuple[int, int]] | None = {} if keep == "places" else None
+        """Offset and length of each row in the file."""
         self._lock = threading.Lock()
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._recover()
             # Unbuffered: what a full disk refused must not stay behind in a buffer and reach the file later.
-            self._handle = open(self.path, "ab", buffering=0)  # noqa: SIM115  held open for the journal's life
+            self._handle = open(self.path, "a+b", buffering=0)  # noqa: SIM115  held open for the journal's life
 
     def _recover(self) -> None:
         """Load complete rows and cut a torn tail, so that the next append starts on a fresh line."""
@@ -132,7 +169,7 @@ class Journal:
                     break
                 try:
                     row = json.loads(line)
-                    self._keep(row["key"], row)
+                    self._keep(row["key"], row, good, len(line))
                 except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
                     raise DataError(
                         f"{self.path} line {number} is not a journal row; it was edited by hand or is another "
@@ -146,6 +183,7 @@ class Journal:
         """Write one row and hand it to the operating system before returning."""
         text = json.dumps({"key": key, **row}, ensure_ascii=False, separators=(",", ":")) + "\n"
         data = memoryview(text.encode("utf-8", "surrogatepass"))
+        length = len(data)
         with self._lock, storage_errors(self.path):
             start = self._handle.seek(0, os.SEEK_END)
             try:
@@ -156,21 +194,29 @@ class Journal:
                 with contextlib.suppress(OSError):
                     os.truncate(self.path, start)
                 raise
-            self._keep(key, {"key": key, **row})
+            self._keep(key, {"key": key, **row}, start, length)
 
-    def _keep(self, key: str, row: dict[str, Any]) -> None:
-        if self.keep_rows:
+    def _keep(self, key: str, row: dict[str, Any], start: int, length: int) -> None:
+        if self._places is not None:
+            self._places[key] = (start, length)
+        elif self.keep_rows:
             self.rows[key] = row
 
     def __contains__(self, key: str) -> bool:
-        return key in self.rows
+        return key in (self.rows if self._places is None else self._places)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows if self._places is None else self._places)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The row of a key, or None."""
-        return self.rows.get(key)
+        if self._places is None:
+            return self.rows.get(key)
+        if key not in self._places:
+            return None
+        start, length = self._places[key]
+        row: dict[str, Any] = json.loads(os.pread(self._handle.fileno(), length, start))
+        return row
 
     def close(self) -> None:
         """Close the file; appends after this fail."""

@@ -39,6 +39,7 @@ def test_a_sound_dataset_ends_with_zero_and_a_report_beside_it(tmp_path):
     assert sorted(p.name for p in (tmp_path / "my data.audit").iterdir()) == [
         "audit.json",
         "failures.jsonl",
+        "manifest.json",
         "report.html",
     ]
 

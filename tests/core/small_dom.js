@@ -5,7 +5,7 @@ const fs = require("fs");
 class Element {
   constructor(tag) {
     Object.assign(this, {tag, className: "", children: [], attributes: {}, listeners: {}, style: {}, value: ""});
-    Object.assign(this, {own: "", scrollTop: 0, clientHeight: 336});
+    Object.assign(this, {own: "", scrollTop: 0, clientHeight: 360});
   }
   set textContent(text) { this.own = String(text); this.children = []; }
   get textContent() { return this.own + this.children.map(child => child.textContent).join(""); }
@@ -43,7 +43,7 @@ const say = step => console.log(JSON.stringify({
 }));
 
 say("start");
-list.scrollTop = 28 * 100;
+list.scrollTop = 30 * 100;
 list.fire("scroll");
 say("scrolled");
 const select = root.all(node => node.tag === "select")[0];

@@ -5,17 +5,10 @@ from dataset_records import facts_of, make, surveyed
 from phase_examples import HOSTILE as HOSTILE_SET
 from phase_examples import phases
 
+from golongrl.core.report.excerpts import AROUND, LONGEST_PIECE, excerpt, stretches
 from golongrl.pipeline.dataset.reporting import samples_viewer
 from golongrl.pipeline.dataset.reporting.report_page import write_report
-from golongrl.pipeline.dataset.reporting.samples_viewer import (
-    AROUND,
-    LONGEST_EVIDENCE,
-    PIECES,
-    as_sample,
-    excerpt,
-    merged,
-    viewer,
-)
+from golongrl.pipeline.dataset.reporting.samples_viewer import PIECES, as_sample, viewer
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -43,7 +36,7 @@ def test_the_page_holds_every_record_with_its_evidence(tmp_path):
     pieces = parts[f"evidence, character {start:,}"]
     assert [piece for piece in pieces if piece[1]] == [["the proof", 1]]
     before, after = pieces[1][0], pieces[3][0]
-    assert (len(before), len(after)) == (AROUND, AROUND)
+    assert (len(before), len(after)) == (samples_viewer.AROUND, samples_viewer.AROUND)
     assert before.endswith("near ")
     assert after.startswith(" stands here")
     assert "prompt: 900 tokens, " in parts["record"]
@@ -64,7 +57,8 @@ def test_figures_and_tables_tell_the_facts(tmp_path):
     captions = [caption.get_text() for caption in soup.find_all("figcaption")]
     assert captions[:2] == ["Records per capability", "Records per length bin (prompts up to that many tokens)"]
     figure = soup.find("figcaption", string="Records per length bin (prompts up to that many tokens)").parent
-    assert [text.get_text() for text in figure.find_all("text")] == ["1k", "7", "4k", "0"]
+    bars = [[cell.get_text(strip=True) for cell in row(["th", "td"])] for row in figure.tbody("tr")]
+    assert bars == [["1k", "", "7"], ["4k", "", "0"]]
     assert len(soup.find("figcaption", string="Pieces of evidence by their place in the prompt").parent("rect")) == 10
     rows = [[cell.get_text() for cell in row(["th", "td"])] for row in soup("tr")]
     assert ["rejected by a check", "1"] in rows
@@ -122,12 +116,15 @@ def test_long_texts_and_many_places_are_cut():
     assert parts["question"].endswith("… (3,000 characters more)")
     long = excerpt(prompt, [(2_000, 8_000)])
     marked = next(text for text, is_marked in long if is_marked)
-    assert len(marked) < LONGEST_EVIDENCE + 40
-    assert f"({6_000 - LONGEST_EVIDENCE:,} characters)" in marked
+    assert len(marked) < LONGEST_PIECE + 40
+    assert f"({6_000 - LONGEST_PIECE:,} characters)" in marked
 
 
 def test_places_close_together_are_one_stretch():
-    assert merged([(0, 10), (20, 30), (20 + 3 * AROUND, 2_000)]) == [[(0, 10), (20, 30)], [(20 + 3 * AROUND, 2_000)]]
+    assert stretches([(0, 10), (20, 30), (20 + 3 * AROUND, 2_000)]) == [
+        [(0, 10), (20, 30)],
+        [(20 + 3 * AROUND, 2_000)],
+    ]
     text = "a" * 1_000
     pieces = excerpt(text, [(100, 110), (105, 120), (300, 310)])
     assert "".join(piece for piece, _ in pieces) == "a" * (310 + AROUND) + " …"
@@ -151,6 +148,7 @@ def test_every_phase_has_its_section(tmp_path):
     assert ["no score: timeout", "2"] in rows
     assert ["judge", "truncated", "3"] in rows
     figure = soup.find("figcaption", string="Question sets").parent
-    assert [text.get_text() for text in figure.find_all("text")] == ["rows: questions", "8", "votes: records", "4"]
+    bars = [[cell.get_text(strip=True) for cell in row(["th", "td"])] for row in figure.tbody("tr")]
+    assert bars == [["rows: questions", "", "8"], ["votes: records", "", "4"]]
     assert "Scores of mrcr-mini shaped this dataset." in soup.find("section").get_text()
     assert len(soup.find_all("script")) == 2

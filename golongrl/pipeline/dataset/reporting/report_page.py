@@ -1,12 +1,14 @@
 """The report page of a build, report.html: figures, tables and the records themselves, in one file."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from golongrl.core import report
+from golongrl.core.records import read_records
 from golongrl.pipeline.dataset.reporting import card_tables as tables
-from golongrl.pipeline.dataset.reporting import phases
+from golongrl.pipeline.dataset.reporting import phases, unfinished
 from golongrl.pipeline.dataset.reporting.facts import BuildFacts
 from golongrl.pipeline.dataset.reporting.phase import Phase, shown
 from golongrl.pipeline.dataset.reporting.samples_viewer import viewer
@@ -14,14 +16,41 @@ from golongrl.pipeline.dataset.reporting.survey import DEPTHS, Survey
 
 REASONS = 200
 """Reasons that the page lists per capability and outcome."""
-TITLE = "Dataset build"
+FILES = {"train": "train.parquet", "validation": "val.parquet"}
 
 
 def write_report(path: Path, facts: BuildFacts, survey: Survey) -> None:
-    """Write report.html from a build's facts and the samples that its survey drew."""
+    """Write report.html from a build's facts and the samples that its survey drew.
+
+    It holds no time, so that the same build gives the same bytes.
+    """
+    header = report.Header("Dataset", "finished", {"golongrl": facts["source"]["version"]})
+    report.Page(_title(facts), _sections(facts, survey), header).write(path)
+
+
+def page_of(folder: str | Path) -> report.Page:
+    """The page of a build from its folder alone: records are read again; an unfinished build is shown as it is."""
+    folder = Path(folder)
+    header = report.header_of(folder, "Dataset")
+    if not (folder / "build.json").exists():
+        return report.Page(f"Dataset in {folder.name}", unfinished.sections_of(folder), header)
+    facts: BuildFacts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    survey = Survey(facts["source"]["length_bins"], facts["source"]["capabilities"])
+    for split, name in FILES.items():
+        if (folder / name).exists():
+            for record in read_records(folder / name):
+                survey.add(record, split)
+    return report.Page(_title(facts), _sections(facts, survey), header)
+
+
+def _title(facts: BuildFacts) -> str:
+    return f"Dataset of {tables.total(facts):,} records"
+
+
+def _sections(facts: BuildFacts, survey: Survey) -> list[report.Section]:
     first, *rest = _overview(facts)
     sections = [first, *_history(facts), *rest, _records(facts, survey)]
-    report.write_page(path, TITLE, [*sections, *_closed_book(facts), *_checks(facts), *_phases(facts)])
+    return [*sections, *_closed_book(facts), *_checks(facts), *_phases(facts)]
 
 
 def _table(table: tables.TableOf, caption: str = "") -> report.Table:
@@ -59,7 +88,7 @@ def _overview(facts: BuildFacts) -> list[report.Section]:
         "command": source["command"],
     }
     said = [*phases.warnings(facts), *facts.get("notes", [])]
-    notes = [report.Paragraph("\n".join(said))] if said else []
+    notes = [report.Note(sentence, "warning") for sentence in said]
     return [
         ("Result", [report.KeyValues(result), *notes]),
         (

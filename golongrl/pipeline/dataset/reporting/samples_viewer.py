@@ -1,22 +1,17 @@
 """What the report page shows of single records: question, gold answer, metadata and the text around the evidence."""
 
-from collections.abc import Sequence
-
 from golongrl.core.records import Record
-from golongrl.core.report_viewer import Marked, Sample, Viewer, sample_json
+from golongrl.core.report import Marked, Sample, Viewer, sample_json
+from golongrl.core.report.excerpts import excerpt, shortened, stretches
 
 SAMPLES = 5_000
 """Samples that one page holds at most."""
-PAGE_BYTES = 18_000_000
+PAGE_BYTES = 24_000_000
 """Bytes that the samples of one page may take."""
-AROUND = 200
-"""Characters shown on each side of a piece of evidence."""
-LONGEST_EVIDENCE = 400
-"""Characters of one piece of evidence that are shown; the middle of a longer one is left out."""
+AROUND = 400
+"""Characters kept on each side of a piece of evidence; the page shows fewer at first."""
 PIECES = 4
 """Stretches of text with evidence that are shown of one record."""
-LONGEST_TEXT = 2_000
-"""Characters of a question, answer or list of options that are shown."""
 FACETS = ("capability", "length bin", "language", "form", "split")
 
 
@@ -35,42 +30,14 @@ def as_sample(record: Record, split: str) -> Sample:
         parts.append(("candidates that the question states", shortened("\n".join(info["listed"]))))
     text = next((message.content for message in reversed(record.prompt) if message.role == "user"), "")
     spans = sorted((place["start"], place["end"]) for place in info.get("evidence_in_prompt") or ())
-    stretches = merged(spans)
-    parts += [(f"evidence, character {first[0][0]:,}", excerpt(text, first)) for first in stretches[:PIECES]]
-    if len(stretches) > PIECES:
-        parts.append(("more evidence", f"at {len(stretches) - PIECES} other places"))
+    groups = stretches(spans)
+    parts += [(f"evidence, character {first[0][0]:,}", excerpt(text, first, AROUND)) for first in groups[:PIECES]]
+    if len(groups) > PIECES:
+        parts.append(("more evidence", f"at {len(groups) - PIECES} other places"))
     parts.append(("record", _metadata(record, split, len(text))))
     line = " ".join(question.split())
     facets = (info["capability"], info["length_bin"], record.language, info["task_form"], split)
     return Sample(facets, line[:160] + ("…" if len(line) > 160 else ""), tuple(parts))
-
-
-def merged(spans: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Sorted spans in groups: those whose surroundings touch are shown as one stretch."""
-    groups: list[list[tuple[int, int]]] = []
-    end = -1
-    for span in spans:
-        if groups and span[0] - end <= 2 * AROUND and span[1] - groups[-1][0][0] <= 2 * LONGEST_EVIDENCE:
-            groups[-1].append(span)
-        else:
-            groups.append([span])
-        end = max(end, span[1])
-    return groups
-
-
-def excerpt(text: str, spans: Sequence[tuple[int, int]]) -> Marked:
-    """The text from a little before the first span to a little behind the last, the spans marked."""
-    first, last = spans[0][0], max(end for _, end in spans)
-    start, stop = max(0, first - AROUND), min(len(text), last + AROUND)
-    pieces: list[tuple[str, bool]] = []
-    at = start
-    for begin, end in spans:
-        pieces += [(text[at:begin], False), (_middle_cut(text[max(at, begin) : end]), True)]
-        at = max(at, end)
-    pieces.append((text[at:stop], False))
-    opening = "… " if start else ""
-    closing = " …" if stop < len(text) else ""
-    return tuple(piece for piece in ((opening, False), *pieces, (closing, False)) if piece[0])
 
 
 def viewer(samples: dict[str, list[Sample]], total: int) -> Viewer:
@@ -85,24 +52,10 @@ def viewer(samples: dict[str, list[Sample]], total: int) -> Viewer:
         f"{len(shown):,} of {total:,} records, evenly over the capabilities" if len(shown) < total else "All records"
     )
     caption = (
-        f"{what}. Texts are shortened; of the prompt, {AROUND} characters on each side of the evidence are shown, "
+        f"{what}. Texts are shortened; of the prompt, {AROUND} characters on each side of the evidence are kept, "
         "the evidence marked. Choose a row with the mouse or the arrow keys."
     )
     return Viewer(FACETS, shown, caption)
-
-
-def shortened(text: str) -> str:
-    """A text of at most about `LONGEST_TEXT` characters, saying how much was left out."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return f"{text[:LONGEST_TEXT]} … ({len(text) - LONGEST_TEXT:,} characters more)"
-
-
-def _middle_cut(text: str) -> str:
-    if len(text) <= LONGEST_EVIDENCE:
-        return text
-    half = LONGEST_EVIDENCE // 2
-    return f"{text[:half]} … ({len(text) - 2 * half:,} characters) … {text[-half:]}"
 
 
 def _metadata(record: Record, split: str, characters: int) -> str:
@@ -118,6 +71,7 @@ def _metadata(record: Record, split: str, characters: int) -> str:
         "evidence depth": None if info.get("evidence_depth") is None else f"{info['evidence_depth']:.2f}",
         "kind of document": info["document_kind"],
         "sources": "; ".join(sources[:8]) + (f"; {len(sources) - 8} more" if len(sources) > 8 else ""),
+        "sha256 of the documents": ", ".join(digest[:16] for digest in info["doc_sha256"][:8]),
         "licences": ", ".join(sorted(set(info["licence"]))),
         "generator": info.get("generator"),
     }

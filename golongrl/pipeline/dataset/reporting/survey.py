@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from golongrl.core.records import Message, Record
-from golongrl.core.report_viewer import Sample
+from golongrl.core.report import Sample
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.reporting.facts import Cell, FormFacts, LicenceFacts, RecordFacts
 from golongrl.pipeline.dataset.reporting.samples_viewer import SAMPLES, as_sample
