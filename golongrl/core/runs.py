@@ -172,7 +172,8 @@ def open_run(
             set_aside(root)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": {**(inputs or {}), **plugins.fingerprints()}}
+    read = {**(inputs or {}), **plugins.fingerprints()}
+    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": read}
     config_path = root / "config.json"
     if config_path.exists():
         before = _read_object(config_path)
