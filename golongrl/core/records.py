@@ -128,7 +128,7 @@ class Record(BaseModel):
 
     @property
     def form(self) -> str:
-        """The one of the nine metrics whose form of gold answers this record has: `metric` itself, but for plugins."""
+        """The one of the nine metrics whose form of gold answers this record has: `metric`, but for plugins."""
         return tasks.METRICS[self.metric]
 
     @property
