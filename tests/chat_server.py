@@ -143,7 +143,7 @@ class Handler(JsonHandler):
         return completion(body["model"], answer(body["messages"]), 11, 7, **thought)
 
 
-def parse():
+def parse(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0)
@@ -155,7 +155,7 @@ def parse():
     parser.add_argument("--refuse", default="")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--reasoning", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 class Running:

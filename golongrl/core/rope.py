@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.errors import DataError, UsageError
+from golongrl.core.errors import DataError, StorageError, UsageError
 from golongrl.core.model_config import language_config, model_config
-from golongrl.core.store import write_json, write_text
+from golongrl.core.store import storage_errors, write_json, write_text
 
 ORIGINAL = "config.original.json"
 """The config.json of a folder from before YaRN was written into it."""
@@ -38,6 +38,18 @@ class Rope:
     """Tokens the model takes: max_position_embeddings."""
     parameters: Mapping[str, Any]
     """The dict that the config holds, as it stands."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """YaRN for a model whose config stays as it is: what an engine is told to read in place of it."""
+
+    parameters: Mapping[str, Any]
+    """The whole rope dict: rope_type, rope_theta, factor, original_max_position_embeddings."""
+    length: int
+    """max_position_embeddings, in tokens."""
+    nested: bool
+    """Whether the config keeps its language model in `text_config`; beside it an override changes nothing."""
 
 
 def rope_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -79,6 +91,19 @@ def read_rope(config: Mapping[str, Any]) -> Rope:
     return Rope(kind, theta, length if original is None else original, length, found)
 
 
+def own_length(config: Mapping[str, Any]) -> int | None:
+    """Tokens that the model takes as its config stands, YaRN that it ships included; None when it names none."""
+    length = language_config(config).get("max_position_embeddings")
+    if not isinstance(length, int):
+        return None
+    found = rope_of(config)
+    original, factor = found.get("original_max_position_embeddings"), found.get("factor")
+    if isinstance(original, int) and isinstance(factor, int | float):
+        # Published configs keep max_position_embeddings at the original or at the scaled length.
+        length = max(length, int(original * factor))
+    return length
+
+
 def yarn_parameters(rope: Rope, factor: float) -> dict[str, Any]:
     """The whole YaRN dict for a model, in the form that transformers, vLLM and SGLang agree on.
 
@@ -110,14 +135,37 @@ def yarn(config: Mapping[str, Any], factor: float, target_length: int | None = N
     has another scaling, DataError when the config is incomplete.
     """
     rope = read_rope(config)
-    parameters = yarn_parameters(rope, factor)
-    length = int(factor * rope.original_length)
-    if target_length is not None and target_length > length:
+    override = yarn_override(config, factor)
+    if target_length is not None and target_length > override.length:
         raise UsageError(
-            f"YaRN factor {factor} makes {length} tokens of {rope.original_length}, {target_length} are needed; give "
-            f"at least {target_length / rope.original_length:g}"
+            f"YaRN factor {factor} makes {override.length} tokens of {rope.original_length}, {target_length} are "
+            f"needed; give at least {target_length / rope.original_length:g}"
         )
-    changes = {"max_position_embeddings": length, "rope_parameters": parameters}
+    return _overridden(config, override)
+
+
+def yarn_override(config: Mapping[str, Any], factor: float) -> Override:
+    """What an engine must read in place of a model config's own for YaRN; raises what `yarn` raises."""
+    rope = read_rope(config)
+    parameters = yarn_parameters(rope, factor)
+    return Override(parameters, int(factor * rope.original_length), nested=language_config(config) is not config)
+
+
+def shipped_override(config: Mapping[str, Any]) -> Override | None:
+    """The YaRN that a config ships, unchanged, where its max_position_embeddings is still the unscaled length.
+
+    Engines that take that key for the whole length refuse what the model can do. None where nothing is to be said.
+    """
+    section, found, length = language_config(config), rope_of(config), own_length(config)
+    kind, theta = found.get("rope_type") or found.get("type"), found.get("rope_theta", section.get("rope_theta"))
+    if kind != "yarn" or theta is None or length is None or length <= section["max_position_embeddings"]:
+        return None
+    kept = {key: value for key, value in found.items() if key != "type"}
+    return Override({**kept, "rope_type": "yarn", "rope_theta": theta}, length, nested=section is not config)
+
+
+def _overridden(config: Mapping[str, Any], override: Override) -> dict[str, Any]:
+    changes = {"max_position_embeddings": override.length, "rope_parameters": dict(override.parameters)}
     return both_forms(_with_section(config, {**language_config(config), **changes}))
 
 
@@ -149,6 +197,38 @@ def write_yarn(folder: str | Path, factor: float, target_length: int | None = No
         write_text(original, path.read_text(encoding="utf-8"))
     write_json(path, changed)
     return language_config(changed)["max_position_embeddings"]
+
+
+def link_with_yarn(model: str | Path, folder: str | Path, override: Override) -> Path:
+    """Make `folder` a model folder whose files are those of `model`, by symbolic link, but whose config has YaRN.
+
+    For engines that take no override. Links that were there before are replaced. Raises DataError when `model` has no
+    readable config.json, StorageError when the links cannot be made or `folder` holds files of its own.
+    """
+    source, target = Path(model).resolve(), Path(folder).absolute()
+    changed = _overridden(model_config(source), override)
+    remove_links(target)
+    with storage_errors(target):
+        target.mkdir(parents=True)
+        for file in source.iterdir():
+            if file.name != "config.json":
+                (target / file.name).symlink_to(file)
+    write_json(target / "config.json", changed)
+    return target
+
+
+def remove_links(folder: Path) -> None:
+    """Remove what `link_with_yarn` made, if it is there; StorageError when the folder holds anything else."""
+    if folder.is_symlink():
+        folder.unlink()
+    if not folder.exists():
+        return
+    with storage_errors(folder):
+        for file in folder.iterdir():
+            if not file.is_symlink() and file.name != "config.json":
+                raise StorageError(f"{folder} holds {file.name}, which golongrl did not put there; move it elsewhere")
+            file.unlink()
+        folder.rmdir()
 
 
 def _with_section(config: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,44 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golongrl.core import watchdog
+from golongrl.core.engine_flags import ENGINES, HOST, launch, yarn_form
 from golongrl.core.errors import ServerError, UsageError
+from golongrl.core.rope import Override, link_with_yarn, remove_links
 from golongrl.core.store import storage_errors
 
-HOST = "127.0.0.1"
 TAIL_LINES = 20
+YARN_FOLDER = ".yarn-model"
+"""Beside the log: the model folder with a changed config.json, for engines that take no override."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # A proxy set for the internet must not see requests to this machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def _transformers(python: str, model: str, port: int, max_model_len: int | None) -> list[str]:
-    if "@" in model:
-        raise UsageError(
-            f"transformers serve reads '@' in {model} as a revision; move the model to a path without '@'"
-        )
-    command = [python, "-m", "transformers.cli.transformers", "serve", model]
-    return [*command, "--host", HOST, "--port", str(port)]
-
-
-def _vllm(python: str, model: str, port: int, max_model_len: int | None) -> list[str]:
-    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--served-model-name", model]
-    command += ["--host", HOST, "--port", str(port)]
-    return command + (["--max-model-len", str(max_model_len)] if max_model_len else [])
-
-
-def _sglang(python: str, model: str, port: int, max_model_len: int | None) -> list[str]:
-    command = [python, "-m", "sglang.launch_server", "--model-path", model, "--served-model-name", model]
-    command += ["--host", HOST, "--port", str(port)]
-    return command + (["--context-length", str(max_model_len)] if max_model_len else [])
-
-
-ENGINES: dict[str, Callable[[str, str, int, int | None], list[str]]] = {
-    "transformers": _transformers,
-    "vllm": _vllm,
-    "sglang": _sglang,
-}
 
 
 @dataclass
@@ -187,23 +162,59 @@ def serve(
     extra_args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     max_model_len: int | None = None,
+    yarn: Override | None = None,
+    version: str | None = None,
     timeout: float = 900.0,
     on_wait: Callable[[float], None] | None = None,
 ) -> contextlib.AbstractContextManager[Server]:
     """Serve a model folder or hub id with one of ENGINES; see `running` for what the context does and raises.
 
-    `python` is the interpreter that has the engine (default: this one); `extra_args` are handed to the engine as
-    they are.
+    `python` is the interpreter that has the engine (default: this one), `version` the engine's there (default: the
+    newest known); `extra_args` are handed to the engine as they are. With `yarn` the model, a folder, runs with that;
+    its files stay as they are. Raises UsageError for what cannot be started.
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}; engines: {', '.join(ENGINES)}")
-    interpreter = python or sys.executable
-    if python is not None and not Path(python).expanduser().is_file():
+    interpreter = os.path.expanduser(python or sys.executable)
+    if python is not None and not Path(interpreter).is_file():
         raise UsageError(f"no such interpreter: {python}; --server-python wants the path of a python executable")
     if os.path.isdir(os.path.expanduser(model)):
         model = os.path.abspath(os.path.expanduser(model))
     chosen = choose_port(port)
-    command = [*ENGINES[engine](os.path.expanduser(interpreter), model, chosen, max_model_len), *extra_args]
-    return running(
-        command, engine=engine, model=model, port=chosen, log=log, env=env, timeout=timeout, on_wait=on_wait
+    linked = yarn is not None and yarn_form(engine, version, yarn.nested) == "folder"
+    folder = str((log.parent / YARN_FOLDER).absolute()) if linked else model
+    name = folder if engine == "transformers" else model
+    started = launch(
+        engine,
+        python=interpreter,
+        model=folder,
+        name=name,
+        port=chosen,
+        max_model_len=max_model_len,
+        version=version,
+        yarn=yarn,
     )
+    served = running(
+        [*started.command, *extra_args],
+        engine=engine,
+        model=name,
+        port=chosen,
+        log=log,
+        env={**started.env, **(env or {})},
+        timeout=timeout,
+        on_wait=on_wait,
+    )
+    return _linked(served, model, folder, yarn) if linked and yarn is not None else served
+
+
+@contextlib.contextmanager
+def _linked(
+    served: contextlib.AbstractContextManager[Server], model: str, folder: str, yarn: Override
+) -> Iterator[Server]:
+    """A server of a folder with a changed config.json, which is there as long as the server is."""
+    link_with_yarn(model, folder, yarn)
+    try:
+        with served as server:
+            yield server
+    finally:
+        remove_links(Path(folder))

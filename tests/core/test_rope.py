@@ -3,9 +3,23 @@ import math
 
 import pytest
 
+from golongrl.core import engine_flags
 from golongrl.core.byte_model import build_byte_model
-from golongrl.core.errors import DataError, UsageError
-from golongrl.core.rope import ORIGINAL, both_forms, read_rope, rope_of, write_yarn, yarn
+from golongrl.core.errors import DataError, StorageError, UsageError
+from golongrl.core.rope import (
+    ORIGINAL,
+    Override,
+    both_forms,
+    link_with_yarn,
+    own_length,
+    read_rope,
+    remove_links,
+    rope_of,
+    shipped_override,
+    write_yarn,
+    yarn,
+    yarn_override,
+)
 
 V4 = {"max_position_embeddings": 4096, "rope_theta": 1e6, "rope_scaling": None, "hidden_size": 64}
 V5 = {"max_position_embeddings": 4096, "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
@@ -186,3 +200,134 @@ def test_a_folder_without_a_readable_config_is_named(tmp_path, text, message):
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(DataError, match=message):
         write_yarn(tmp_path, 4)
+
+
+TEXT = {"vocab_size": 32, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
+TEXT |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+VISION = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+VISION |= {"image_size": 32, "patch_size": 16, "projection_dim": 32}
+# Tiny models of three published forms: each has its own theta and length.
+PUBLISHED = {
+    "Qwen3": {"model_type": "qwen3", **TEXT, "rope_theta": 1e6, "max_position_embeddings": 40960},
+    "Llama": {
+        "model_type": "llama",
+        **TEXT,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+        "max_position_embeddings": 8192,
+    },
+    "nested": {
+        "model_type": "llava",
+        "image_token_index": 31,
+        "vision_config": {"model_type": "clip_vision_model", **VISION},
+        "text_config": {"model_type": "llama", **TEXT, "rope_theta": 2e5, "max_position_embeddings": 4096},
+    },
+}
+
+
+def rotary_of(config):
+    """The rotary embedding that transformers builds for a config object, language model of a nested one."""
+    import transformers
+
+    if config.model_type == "llava":
+        return transformers.LlavaForConditionalGeneration(config).model.language_model.rotary_emb
+    return transformers.AutoModelForCausalLM.from_config(config).model.rotary_emb
+
+
+def by_the_paper(theta, original, factor, size=32):
+    """Inverse frequencies of YaRN (arXiv 2309.00071, section 3.2, alpha 1, beta 32) for heads of this size."""
+
+    def dimension(rotations):
+        return size * math.log(original / (rotations * 2 * math.pi)) / (2 * math.log(theta))
+
+    low, high = max(math.floor(dimension(32)), 0), min(math.ceil(dimension(1)), size - 1)
+    found = []
+    for index in range(size // 2):
+        interpolated = min(max((index - low) / (high - low), 0), 1)
+        frequency = theta ** (-2 * index / size)
+        found.append(frequency * (1 - interpolated) + frequency / factor * interpolated)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "theta", "original"), [("Qwen3", 1e6, 40960), ("Llama", 5e5, 8192), ("nested", 2e5, 4096)]
+)
+def test_transformers_computes_the_papers_frequencies_from_what_is_emitted(tmp_path, name, theta, original):
+    import transformers
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    published = PUBLISHED[name]
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(json.dumps(published))
+    expected = by_the_paper(theta, original, 2.5)
+    override = yarn_override(published, 2.5)
+    assert (override.nested, override.length) == (name == "nested", int(2.5 * original))
+
+    linked = link_with_yarn(tmp_path / "model", tmp_path / "linked", override)
+    from_folder = transformers.AutoConfig.from_pretrained(linked)
+    # What an engine does with the flag: it sets each key on the config that it loaded.
+    from_flags = transformers.AutoConfig.from_pretrained(tmp_path / "model")
+    target, changes = from_flags, json.loads(engine_flags.yarn_launch("vllm", "0.33.0", override).command[1])
+    if override.nested:
+        target, changes = from_flags.text_config, changes["text_config"]
+    for key, value in changes.items():
+        setattr(target, key, value)
+
+    for config in (from_folder, from_flags):
+        made = rotary_of(config)
+        assert made.inv_freq.tolist() == pytest.approx(expected, rel=1e-5)
+        assert made.attention_scaling == pytest.approx(0.1 * math.log(2.5) + 1, abs=1e-12)
+        language = config.get_text_config()
+        assert language.max_position_embeddings == int(2.5 * original)
+        inverse, scaling = ROPE_INIT_FUNCTIONS["yarn"](language, "cpu")
+        assert inverse.tolist() == made.inv_freq.tolist()
+        assert scaling == made.attention_scaling
+
+
+def test_links_share_the_models_files_and_are_taken_away_again(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps(V4))
+    (model / "weights.safetensors").write_bytes(b"w")
+    (model / "parts").mkdir()
+    for factor in (2, 3):
+        folder = link_with_yarn(model, tmp_path / "run" / "yarn", yarn_override(V4, factor))
+        assert json.loads((folder / "config.json").read_text()) == yarn(V4, factor)
+    assert (folder / "weights.safetensors").resolve() == model / "weights.safetensors"
+    assert json.loads((model / "config.json").read_text()) == V4
+    remove_links(folder)
+    remove_links(folder)
+    assert not folder.exists()
+    assert sorted(path.name for path in model.iterdir()) == ["config.json", "parts", "weights.safetensors"]
+
+
+def test_files_that_are_no_links_are_never_removed(tmp_path):
+    folder = tmp_path / "yarn"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    (tmp_path / "config.json").write_text(json.dumps(V4))
+    with pytest.raises(StorageError, match=r"holds notes\.txt"):
+        link_with_yarn(tmp_path, folder, yarn_override(V4, 2))
+    assert (folder / "notes.txt").read_text() == "mine"
+    # A link to a model is taken away as a link.
+    (tmp_path / "link").symlink_to(folder)
+    remove_links(tmp_path / "link")
+    assert (folder / "notes.txt").exists()
+
+
+def test_own_length_counts_yarn_that_the_config_ships():
+    shipped = {**V4, "rope_scaling": {**YARN, "factor": 2.0}}
+    assert (own_length(V4), own_length(V5), own_length(shipped)) == (4096, 4096, 8192)
+    assert own_length({"text_config": shipped}) == 8192
+    assert own_length({**shipped, "max_position_embeddings": 8192}) == 8192
+    assert own_length({"n_positions": 1024}) is None
+
+
+def test_shipped_yarn_is_restated_whole_where_engines_would_miss_its_length():
+    # Published so: max_position_embeddings at the unscaled length, theta beside the dict.
+    scaling = {"type": "yarn", "factor": 2.0, "original_max_position_embeddings": 4096, "attention_factor": 1.3}
+    assert shipped_override({**V4, "rope_scaling": scaling}) == Override(
+        {**YARN, "factor": 2.0, "attention_factor": 1.3}, 8192, nested=False
+    )
+    assert shipped_override({"text_config": {**V4, "rope_scaling": scaling}}).nested
+    assert shipped_override({**V4, "max_position_embeddings": 8192, "rope_scaling": scaling}) is None
+    assert shipped_override(V4) is None

@@ -138,22 +138,3 @@ def test_unknown_engine_lists_the_known_ones(tmp_path):
 def test_missing_interpreter(tmp_path):
     with pytest.raises(UsageError, match="--server-python"):
         servers.serve("vllm", "m", python=str(tmp_path / "python"), log=tmp_path / "log")
-
-
-@pytest.mark.parametrize("engine", sorted(servers.ENGINES))
-def test_commands_bind_to_this_machine_only(engine):
-    command = servers.ENGINES[engine]("py", "/models/my model", 8123, 4096)
-    assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert command[command.index("--port") + 1] == "8123"
-    assert "/models/my model" in command
-
-
-def test_length_reaches_the_engines_that_take_one():
-    assert servers.ENGINES["vllm"]("py", "m", 1, 4096)[-2:] == ["--max-model-len", "4096"]
-    assert servers.ENGINES["sglang"]("py", "m", 1, 4096)[-2:] == ["--context-length", "4096"]
-    assert "--max-model-len" not in servers.ENGINES["vllm"]("py", "m", 1, None)
-
-
-def test_at_sign_in_a_path_is_refused_before_starting():
-    with pytest.raises(UsageError, match="without '@'"):
-        servers.ENGINES["transformers"]("py", "/models/a@b", 1, None)

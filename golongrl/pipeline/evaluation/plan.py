@@ -1,18 +1,18 @@
 """What a run will ask and within which limits: model facts, token limits, thinking, sampling."""
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import chat, chat_template, tokens
+from golongrl.core import chat, chat_template, tokens, yarn_plan
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.store import content_key
+from golongrl.core.model_config import model_config
+from golongrl.core.rope import own_length
+from golongrl.core.weight_files import fingerprint
 from golongrl.pipeline.evaluation.benchmarks.base import Thinking
 from golongrl.pipeline.evaluation.config import RECIPE_INPUT, RECIPE_OUTPUT, EvalConfig
-
-_EDGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,37 @@ class Model:
     tokenizer: tokens.Tokenizer
     template: tuple[str, dict[str, Any]] | None
     think: Thinking
+    reach: yarn_plan.Reach = yarn_plan.UNKNOWN
+    """How long it is with and without YaRN, where this run starts its server."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Token limits in force: every request keeps max_input + max_output <= max_model_len."""
+    """Token limits in force: every request keeps max_input + max_output <= max_model_len.
+
+    `yarn_buckets` say which requests run with which YaRN factor; none, and all run with the model as it is.
+    """
 
     max_model_len: int
     max_input: int
     max_output: int
+    yarn_buckets: tuple[yarn_plan.Bucket, ...] = ()
 
-    def as_json(self) -> dict[str, int]:
+    def as_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        return asdict(self)
+        found = {"max_model_len": self.max_model_len, "max_input": self.max_input, "max_output": self.max_output}
+        return {**found, "yarn_buckets": yarn_plan.as_json(self.yarn_buckets)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Limits":
+        """What `as_json` wrote; TypeError when something else is in it."""
+        buckets = tuple(yarn_plan.Bucket(**bucket) for bucket in value.get("yarn_buckets", ()))
+        return cls(**{**value, "yarn_buckets": buckets})
+
+    def factor(self, n_input: int | None) -> float | None:
+        """The YaRN factor for a prompt of `n_input` tokens, None for the model as it is."""
+        need = None if n_input is None else n_input + self.max_output
+        return yarn_plan.factor_of(self.yarn_buckets, need)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -50,37 +68,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def fingerprint(folder: Path) -> str:
-    """Hash of a model folder's settings and of size, first and last MiB of each weight file.
-
-    Not of whole weights: those are tens of gigabytes, and training changes them everywhere.
-    """
-    parts = []
-    for file in sorted(folder.iterdir()):
-        if not file.is_file() or file.suffix not in (".json", ".jinja", ".safetensors", ".bin", ".model"):
-            continue
-        size = file.stat().st_size
-        with open(file, "rb") as handle:
-            digest = hashlib.sha256(handle.read(_EDGE))
-            if size > _EDGE:
-                handle.seek(max(_EDGE, size - _EDGE))
-                digest.update(handle.read())
-        parts.append([file.name, size, digest.hexdigest()])
-    return content_key(parts)
-
-
 def model_length(folder: Path) -> int | None:
     """Longest sequence that config.json declares, YaRN included; None when it declares none."""
-    config = _read_json(folder / "config.json")
-    config = config.get("text_config") or config
-    length = config.get("max_position_embeddings")
-    if not isinstance(length, int):
-        return None
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    original, factor = rope.get("original_max_position_embeddings"), rope.get("factor")
-    if isinstance(original, int) and isinstance(factor, (int, float)):
-        length = max(length, int(original * factor))
-    return length
+    return own_length(_read_json(folder / "config.json"))
 
 
 def describe_model(config: EvalConfig) -> Model:
@@ -106,7 +96,20 @@ def describe_model(config: EvalConfig) -> Model:
         tokenizer=tokens.load(name),
         template=found,
         think=chat_template.detect_think(found) if config.think == "auto" else config.think,
+        reach=_reach(config, folder),
     )
+
+
+def _reach(config: EvalConfig, folder: Path | None) -> yarn_plan.Reach:
+    """What YaRN can do where this run starts the server; UsageError when it cannot do what the user asks for."""
+    if started_engine(config, folder) is None:
+        return yarn_plan.UNKNOWN
+    if folder is not None:
+        return yarn_plan.reach(model_config(folder), config.yarn)
+    missing = f"it needs the config.json of {config.model}: give --model as a local folder"
+    if not isinstance(config.yarn, str):
+        raise UsageError(f"--yarn {config.yarn:g} cannot be set; {missing}")
+    return yarn_plan.Reach(why_not=missing if config.yarn == "auto" else "")
 
 
 def choose_limits(
@@ -114,6 +117,7 @@ def choose_limits(
     known_length: int | None,
     short_output: int | None,
     *,
+    reach: yarn_plan.Reach = yarn_plan.UNKNOWN,
     max_input: int | None = None,
     max_output: int | None = None,
 ) -> Limits:
@@ -121,26 +125,62 @@ def choose_limits(
 
     `max_input` and `max_output` are the benchmark's own where it has them. A default output takes at most the
     recipe's share of the model's length (51,200 of 182,272), and no more than `short_output` where that suffices.
-    Raises UsageError when nothing is left for the prompt.
+    With `reach`, prompts may be as long as YaRN makes the model; the share stays that of the model as it is, or no
+    prompt would run without scaling. Raises UsageError when nothing is left for the prompt.
     """
     most_input, most_output = max_input or RECIPE_INPUT, max_output or RECIPE_OUTPUT
     length = config.max_model_len or known_length
     if length is None:
         length = max(RECIPE_INPUT, config.max_input or most_input) + (config.max_output or most_output)
+    longest = length
+    if reach.rope is not None and reach.most is not None:
+        longest = config.max_model_len or reach.most
+        if longest > reach.most:
+            raise UsageError(
+                f"--max-model-len {longest} is more than the {reach.most} tokens that --yarn {config.yarn} makes of "
+                "this model; lower it, or give a larger factor with --yarn"
+            )
+        if reach.fixed is not None:
+            length = longest
     output = config.max_output
     if output is None:
         output = max(1, min(most_output, length * RECIPE_OUTPUT // (RECIPE_INPUT + RECIPE_OUTPUT)))
         if short_output is not None:
             output = min(output, short_output)
         if config.max_input is not None:
-            output = min(output, length - config.max_input)
-    room = length - output
+            output = min(output, longest - config.max_input)
+    room = longest - output
     if output < 1 or room < 1:
+        more = "raise --max-model-len" if longest == length else "give a larger factor with --yarn"
         raise UsageError(
-            f"max_input {config.max_input} and max_output {config.max_output} do not fit a model of {length} tokens; "
-            "lower them, or raise --max-model-len"
+            f"max_input {config.max_input} and max_output {config.max_output} do not fit a model of {longest} "
+            f"tokens; lower them, or {more}"
         )
-    return Limits(length, min(config.max_input or most_input, room), output)
+    most = min(config.max_input or most_input, room)
+    return Limits(min(longest, max(length, most + output)), most, output)
+
+
+def length_for(config: EvalConfig, limits: Limits, n_input: int, most_output: int | None) -> int:
+    """The model length with which `choose_limits` lets a prompt of `n_input` tokens through.
+
+    `most_output` is the benchmark's own where it has one; `limits` are those in force.
+    """
+    share = limits.max_model_len * RECIPE_OUTPUT // (RECIPE_INPUT + RECIPE_OUTPUT)
+    if config.max_output is not None or limits.max_output < min(share, most_output or RECIPE_OUTPUT):
+        return n_input + limits.max_output
+    with_share = -(-n_input * (RECIPE_INPUT + RECIPE_OUTPUT) // RECIPE_INPUT)
+    return min(n_input + (most_output or RECIPE_OUTPUT), with_share)
+
+
+def with_yarn(config: EvalConfig, model: Model, limits: Limits, inputs: Iterable[int]) -> Limits:
+    """The limits with the YaRN plan for prompts of these sizes in tokens.
+
+    A server that runs already has one factor for all, the one that the user names.
+    """
+    if config.base_url is not None and not isinstance(config.yarn, str):
+        return replace(limits, yarn_buckets=(yarn_plan.Bucket(limits.max_model_len, config.yarn),))
+    needs = (n_input + limits.max_output for n_input in inputs if n_input <= limits.max_input)
+    return replace(limits, yarn_buckets=yarn_plan.plan_buckets(needs, model.reach))
 
 
 def sampling_extra(config: EvalConfig, folder: Path | None) -> dict[str, Any]:
