@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golongrl.core.errors import UsageError
-from golongrl.core.stats import cluster_bootstrap
+from golongrl.core.stats import cluster_bootstrap, paired_difference
 
 
 def test_two_clusters_give_the_whole_range():
@@ -81,3 +81,28 @@ def test_interval_is_ordered_bounded_and_ignores_cluster_names(pairs, seed):
     else:
         assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
         assert again == (mean, low, high)
+
+
+pairs = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=3),
+        st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=3),
+        st.integers(0, 5),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(pairs)
+def test_exchanging_the_runs_turns_the_sign_and_nothing_else(items):
+    first, second, clusters = map(list, zip(*items, strict=True))
+    there = paired_difference(first, second, clusters, resamples=300)
+    back = paired_difference(second, first, clusters, resamples=300)
+    assert back.mean == pytest.approx(-there.mean)
+    assert back.p == pytest.approx(there.p)
+    assert back.detectable == pytest.approx(there.detectable)
+    if there.low is not None:
+        assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1e-9)
+        assert -1 - 1e-9 <= there.low <= there.high <= 1 + 1e-9

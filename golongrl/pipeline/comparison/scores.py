@@ -1,0 +1,213 @@
+"""Evaluations compared: per benchmark the paired difference of every run to the baseline, and their average."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from golongrl.core import stats
+from golongrl.core.report.viewer import facet_order
+from golongrl.core.stats import Difference, Needed
+from golongrl.pipeline.comparison.pairing import Item, Pairs, pair
+from golongrl.pipeline.comparison.reading import Run
+from golongrl.pipeline.comparison.verdict import Outcome, outcome_of, verdict
+
+ONE_POINT = 0.01
+
+
+@dataclass(frozen=True)
+class BucketDifference:
+    """The difference over the items of one bucket, without a test: many are looked at, none was asked for."""
+
+    axis: str
+    value: str
+    n_items: int
+    n_clusters: int
+    first: float
+    second: float
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class BenchComparison:
+    """One benchmark, one run against the baseline. All differences are the run's score minus the baseline's."""
+
+    bench: str
+    metric: str
+    baseline: str
+    run: str
+    pairs: Pairs
+    found: Difference
+    needed: Needed
+    buckets: list[BucketDifference]
+    p_holm: float = 1.0
+    outcome: Outcome = "too few"
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mean over benchmarks of the differences of one run: what a headline number claims."""
+
+    baseline: str
+    run: str
+    benches: list[str]
+    found: Difference
+    """`first`, `second` and `mean` weigh benchmarks alike; items and clusters are those of all."""
+    p_holm: float = 1.0
+    outcome: Outcome = "too few"
+    verdict: str = ""
+
+
+def mean_of(average: Average) -> str:
+    """What the average is of, in words."""
+    return f"mean of {len(average.benches)} benchmarks"
+
+
+@dataclass
+class ScoreComparison:
+    """Everything that compared evaluations say."""
+
+    level: float
+    tests: int = 0
+    benches: list[BenchComparison] = field(default_factory=list)
+    averages: list[Average] = field(default_factory=list)
+    nothing_shared: list[tuple[str, str, str]] = field(default_factory=list)
+    """(run, benchmark, why) of benchmarks without an item to compare."""
+
+
+def compare_scores(
+    baseline: Run,
+    others: Sequence[Run],
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    on_bench: Callable[[], None] = lambda: None,
+) -> ScoreComparison:
+    """Compare every other run with the baseline; p-values are adjusted (Holm) over all benchmarks and runs."""
+    result = ScoreComparison(level)
+    for other in others:
+        for bench, ours in baseline.benches.items():
+            theirs = other.benches.get(bench)
+            if theirs is None:
+                result.nothing_shared.append((other.label, bench, f"only {baseline.label} has it"))
+                continue
+            pairs = pair(ours, theirs)
+            if not pairs.items:
+                result.nothing_shared.append((other.label, bench, "no item that both scored"))
+                continue
+            metric = str((ours.results or {}).get("metric") or "score")
+            result.benches.append(_compare(bench, metric, baseline.label, other.label, pairs, seed, level))
+            on_bench()
+        missing = (bench for bench in other.benches if bench not in baseline.benches)
+        result.nothing_shared += [(other.label, bench, f"only {other.label} has it") for bench in missing]
+    adjusted = stats.holm([one.found.p for one in result.benches])
+    result.tests = len(adjusted)
+    result.benches = [_judged(one, p, result.tests, level) for one, p in zip(result.benches, adjusted, strict=True)]
+    result.averages = _averages(result.benches, [other.label for other in others], seed, level)
+    return result
+
+
+def _judged(one: BenchComparison, p_holm: float, tests: int, level: float) -> BenchComparison:
+    words = verdict(one.run, one.baseline, one.found, p_holm, tests, level)
+    return replace(one, p_holm=p_holm, outcome=outcome_of(one.found, p_holm, level), verdict=words)
+
+
+def _arrays(items: Sequence[Item]) -> tuple[list[list[float]], list[list[float]], list[str]]:
+    return [item.first for item in items], [item.second for item in items], [item.cluster for item in items]
+
+
+def _compare(
+    bench: str, metric: str, baseline: str, run: str, pairs: Pairs, seed: int, level: float
+) -> BenchComparison:
+    first, second, clusters = _arrays(pairs.items)
+    return BenchComparison(
+        bench,
+        metric,
+        baseline,
+        run,
+        pairs,
+        stats.paired_difference(first, second, clusters, seed=seed, level=level),
+        stats.items_needed(first, second, clusters, ONE_POINT, level),
+        _by_bucket(pairs.items, seed, level),
+    )
+
+
+def _by_bucket(items: Sequence[Item], seed: int, level: float) -> list[BucketDifference]:
+    """Per axis that varies, the buckets in their order."""
+    rows = []
+    for axis in dict.fromkeys(axis for item in items for axis in item.buckets):
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            if axis in item.buckets:
+                groups.setdefault(item.buckets[axis], []).append(item)
+        if len(groups) < 2:
+            continue
+        for value in sorted(groups, key=facet_order):
+            members = groups[value]
+            differences = [item.difference for item in members]
+            clusters = [item.cluster for item in members]
+            means = np.mean([item.means for item in members], axis=0)
+            low, high = stats.difference_interval(differences, clusters, seed=seed, level=level) or (None, None)
+            rows.append(
+                BucketDifference(
+                    axis,
+                    value,
+                    len(members),
+                    len(set(clusters)),
+                    float(means[0]),
+                    float(means[1]),
+                    float(np.mean(differences)),
+                    low,
+                    high,
+                )
+            )
+    return rows
+
+
+def _averages(benches: Sequence[BenchComparison], runs: Sequence[str], seed: int, level: float) -> list[Average]:
+    """Every run with several benchmarks; adjusted among each other, as each is one question of its own."""
+    found = []
+    for run in runs:
+        own = [one for one in benches if one.run == run]
+        if len(own) > 1:
+            found.append(Average(own[0].baseline, run, [one.bench for one in own], _average(own, seed, level)))
+    adjusted = stats.holm([average.found.p for average in found])
+    return [
+        replace(
+            one,
+            p_holm=p,
+            outcome=outcome_of(one.found, p, level),
+            verdict=verdict(one.run, one.baseline, one.found, p, len(found), level),
+        )
+        for one, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _average(own: Sequence[BenchComparison], seed: int, level: float) -> Difference:
+    samples = [
+        (np.array([item.difference for item in one.pairs.items]), [item.cluster for item in one.pairs.items])
+        for one in own
+    ]
+    sums = [stats.cluster_sums(differences, clusters, "compare") for differences, clusters in samples]
+    interval = stats.mean_bootstrap(samples, seed=seed, level=level)
+    known = not math.isnan(interval.low)
+    error = math.hypot(*(part.standard_error for part in sums)) / len(sums) if known else None
+    differ = any(differences.any() for differences, _ in samples)
+    return Difference(
+        n_items=sum(one.found.n_items for one in own),
+        n_clusters=sum(one.found.n_clusters for one in own),
+        first=float(np.mean([one.found.first for one in own])),
+        second=float(np.mean([one.found.second for one in own])),
+        mean=interval.mean,
+        low=interval.low if known and differ else None,
+        high=interval.high if known and differ else None,
+        p=stats.mean_sign_flip_test(samples, seed=seed),
+        standard_error=error,
+        detectable=stats.minimum_detectable_effect(error or 0.0, stats.welch_freedom(sums) + 1, level),
+        noise_share=None,
+        detectable_with_many_repeats=None,
+    )
