@@ -52,18 +52,19 @@ def test_training_rows_show_absent_tasks_as_absent(tmp_path):
         summary.training_table(tmp_path / "metrics.jsonl")
 
 
-def test_the_difference_is_over_items_both_models_have_a_score_for(tmp_path):
-    answers = {"base": [0.0, 0.5, None], "trained": [0.5, 1.0, 1.0]}
-    for name, scores in answers.items():
-        rows = [{"id": str(i), "repeat": 0, "score": s, "cluster": f"c{i}"} for i, s in enumerate(scores)]
-        write_lines(tmp_path / name / "samples.jsonl", rows)
-        results = {"n_scored": 3, "score": 0.25, "low": 0.0, "high": None}
-        (tmp_path / name / "results.json").write_text(json.dumps(results))
-    rows = summary.score_table(tmp_path / "base", tmp_path / "trained").rows
-    assert rows[0] == ["base", 3, 0.25, 0.0, None]
-    assert rows[2] == ["difference", 2, 0.5, 0.5, 0.5]
-    write_lines(tmp_path / "trained/samples.jsonl", [{"id": "0", "repeat": 0, "score": 1.0, "cluster": "c0"}])
-    assert summary.score_table(tmp_path / "base", tmp_path / "trained").rows[2] == ["difference", 1, 1.0, None, None]
+def test_the_difference_is_what_compare_found(tmp_path):
+    for name, score in {"base": 0.25, "trained": 0.75}.items():
+        results = {"n_scored": 3, "score": score, "low": 0.0, "high": None}
+        (tmp_path / f"eval-{name}").mkdir()
+        (tmp_path / f"eval-{name}" / "results.json").write_text(json.dumps(results))
+    found = {"n_items": 2, "mean": 0.5, "low": 0.5, "high": 0.5, "verdict": "..."}
+    (tmp_path / "compare").mkdir()
+    (tmp_path / "compare" / "compare.json").write_text(json.dumps({"comparisons": [found]}))
+    assert summary.score_table(tmp_path).rows == [
+        ["base", 3, 0.25, 0.0, None],
+        ["trained", 3, 0.75, 0.0, None],
+        ["difference", 2, 0.5, 0.5, 0.5],
+    ]
 
 
 def test_only_what_ran_now_counts_into_the_total():

@@ -93,7 +93,7 @@ def project_settings(model: Path) -> str:
 
 
 def demo_stages(folder: Path, model: Path) -> list[Stage]:
-    """The seven stages; commands are those a user would type in `folder`."""
+    """The eight stages; commands are those a user would type in `folder`."""
     model_name = str(model)
     train, evaluation = "dataset/train.parquet", ("--bench", "mrcr-mini", "--engine", "transformers")
     items = ("--data", "documents", "--limit", "6", "--max-length", "1k", "--max-output", "48")
@@ -157,5 +157,13 @@ def demo_stages(folder: Path, model: Path) -> list[Stage]:
             outputs=("eval-trained/results.json",),
             command=("eval", *evaluation, "--model", TRAINED, *items, "--out", "eval-trained"),
             folder="eval-trained",
+        ),
+        Stage(
+            name="compare",
+            about="is the trained model better, or could these items not have shown it",
+            inputs=("eval-base/samples.jsonl", "eval-trained/samples.jsonl"),
+            outputs=("compare/compare.json", "compare/report.html"),
+            command=("compare", "eval-base", "eval-trained", "--out", "compare"),
+            folder="compare",
         ),
     ]

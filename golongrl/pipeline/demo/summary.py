@@ -1,7 +1,6 @@
 """What a finished demo shows: the numbers of each stage in short tables, and where everything is."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import DataError
-from golongrl.core.stats import cluster_bootstrap
 from golongrl.core.store import read_jsonl
 from golongrl.core.tasks import CAPABILITIES
 from golongrl.pipeline.demo.stages import StageResult, duration
@@ -33,7 +31,7 @@ def tables(folder: Path, checkpoint: str, stages: Sequence[StageResult]) -> list
     return [
         dataset_table(folder / "dataset"),
         training_table(folder / "train/metrics.jsonl"),
-        score_table(folder / "eval-base", folder / "eval-trained"),
+        score_table(folder),
         stage_table(stages),
         place_table(folder, checkpoint),
     ]
@@ -77,19 +75,14 @@ def training_table(metrics: Path) -> Table:
     return Table("Training: mean reward per task", columns, rows)
 
 
-def score_table(base: Path, trained: Path) -> Table:
-    """Score of both models with 95 % intervals, and of their difference over the same items."""
+def score_table(folder: Path) -> Table:
+    """Score of both models with 95 % intervals, and their difference over the same items as `compare` found it."""
     rows: list[list[Any]] = []
-    for label, folder in (("base", base), ("trained", trained)):
-        results = _read_json(folder / "results.json")
+    for label in ("base", "trained"):
+        results = _read_json(folder / f"eval-{label}" / "results.json")
         rows.append([label, results["n_scored"], results["score"], results["low"], results["high"]])
-    scores = [_scores(folder / "samples.jsonl") for folder in (base, trained)]
-    shared = [key for key in scores[0] if key in scores[1]]
-    if shared:
-        differences = [scores[1][key][0] - scores[0][key][0] for key in shared]
-        interval = cluster_bootstrap(differences, [scores[0][key][1] for key in shared], seed=0)
-        bounds = [None if math.isnan(bound) else bound for bound in (interval.low, interval.high)]
-        rows.append(["difference", len(shared), interval.mean, *bounds])
+    (found,) = _read_json(folder / "compare" / "compare.json")["comparisons"]
+    rows.append(["difference", found["n_items"], found["mean"], found["low"], found["high"]])
     return Table("mrcr-mini", ("model", "samples", "score", "low 95%", "high 95%"), rows)
 
 
@@ -111,18 +104,10 @@ def place_table(folder: Path, checkpoint: str) -> Table:
         "checkpoint": checkpoint,
         "scorecard, base": "eval-base/report.html",
         "scorecard, trained": "eval-trained/report.html",
+        "comparison": "compare/report.html",
     }
     rows: list[list[Any]] = [[what, str(folder / path)] for what, path in places.items() if (folder / path).exists()]
     return Table("Where it is", ("what", "path"), rows)
-
-
-def _scores(samples: Path) -> dict[tuple[str, int], tuple[float, str]]:
-    """(score, cluster) by (id, repeat) of what could be scored."""
-    return {
-        (row["id"], row["repeat"]): (row["score"], row["cluster"])
-        for _, row in read_jsonl(samples)
-        if row["score"] is not None
-    }
 
 
 def _read_json(path: Path) -> dict[str, Any]:
