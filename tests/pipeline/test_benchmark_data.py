@@ -116,7 +116,7 @@ def test_what_the_hub_does_not_give(hub, name, refusal, error, words):
 
 
 def test_a_file_that_was_renamed_on_the_hub(hub):
-    hub.files["Tongyi-Zhiwen/CorpusQA"] = {"other.jsonl": b""}
+    hub_server.put(hub, "Tongyi-Zhiwen/CorpusQA", {"other.jsonl": b""}, HEAD)
     with pytest.raises(DataError, match=r"holds no 128k_4domains.jsonl, only other.jsonl.*--data"):
         load("corpusqa-128k")
 

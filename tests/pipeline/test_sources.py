@@ -339,7 +339,7 @@ def test_undecodable_bytes_are_refused():
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 REPO = {
-    "README.md": b"---\nlicense: cc-by-4.0\n---\n",
+    "README.md": b"---\nlicense: [mit, cc-by-4.0]\n---\n",
     ".gitattributes": b"x",
     "data/a.txt": b"Text of a.",
     "data/b.jsonl": b'{"text": "Row."}\n',
@@ -351,8 +351,7 @@ REPO = {
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    cards = {"org/talks": {"license": ["mit", "cc-by-4.0"]}}
-    with hub_server.start(monkeypatch, tmp_path / "cache", {"org/talks": REPO}, SHA, cards) as server:
+    with hub_server.start(monkeypatch, tmp_path / "cache", {"org/talks": REPO}, SHA) as server:
         server.refused["org/gated"] = (403, "GatedRepo")
         yield server
 
