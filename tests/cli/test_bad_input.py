@@ -108,7 +108,7 @@ CASES = {
     ],
     "push-to-hub": [
         ([], 2, "Missing argument"),
-        (["poem", "docs", "a/b", "--yes"], 2, "dataset, model or results"),
+        (["poem", "docs", "a/b", "--yes"], 2, "write dataset, model, results"),
         (["dataset", "missing", "a/b", "--yes"], 2, "no such folder: missing; give the folder"),
         (["dataset", "docs", "a/b", "--yes"], 1, "holds no README.md; golongrl build-dataset writes one"),
         (["dataset", "docs", "not a name", "--yes"], 2, "ORG/NAME"),

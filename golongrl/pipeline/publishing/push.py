@@ -1,5 +1,6 @@
 """From a folder to a repository: pack and check, compare with what is there, and carry it out when it is wanted."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ KINDS: Mapping[str, Callable[[Path, Facts, Any], Parcel]] = {
     "model": model.pack,
     "results": results.pack,
 }
+_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 MOST_FILES = 1000
 """Files of one push, because it is one commit; the hub advises against more."""
 
@@ -147,6 +149,8 @@ def carry_out(planned: Plan, progress: Any) -> Pushed:
 def _check_request(request: Request) -> None:
     if request.kind not in get_args(Kind):
         raise UsageError(f"{request.kind!r} is no kind of thing to publish; write {', '.join(get_args(Kind))}")
+    if not _NAME.fullmatch(request.repo):
+        raise UsageError(f"{request.repo!r} is no name of a repository; write ORG/NAME, of letters, digits, - _ and .")
     if request.create_pr and request.revision != MAIN:
         raise UsageError("--create-pr opens a pull request against main; leave out --revision")
     if not request.revision.strip() or request.message == "":
