@@ -150,7 +150,7 @@ def _check_request(request: Request) -> None:
     if request.kind not in get_args(Kind):
         raise UsageError(f"{request.kind!r} is no kind of thing to publish; write {', '.join(get_args(Kind))}")
     if not _NAME.fullmatch(request.repo):
-        raise UsageError(f"{request.repo!r} is no name of a repository; write ORG/NAME, of letters, digits, - _ and .")
+        raise UsageError(f"{request.repo!r} is no name of a repository; write ORG/NAME of letters, digits, - _ .")
     if request.create_pr and request.revision != MAIN:
         raise UsageError("--create-pr opens a pull request against main; leave out --revision")
     if not request.revision.strip() or request.message == "":
