@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from golongrl.core.documents import DocumentBuilder
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset.filters import boilerplate, gutenberg, language, quality
+from golongrl.pipeline.dataset.filters import boilerplate, characters, gutenberg, language, quality
 from golongrl.pipeline.dataset.filters.quality import fault
 
 PROSE = (
@@ -287,6 +287,20 @@ def test_the_language_of_most_of_a_long_text_counts():
 def test_tables_and_code_between_english_text_change_nothing():
     rows = "".join(f"| {number} | {number * 7} | x{number} |\n" for number in range(400))
     assert language.detect("".join(PROSE) * 10 + rows) in ("en", "unknown")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("abTz09_@/.- \n'"), max_size=40))
+def test_words_of_plain_ascii_are_those_of_any_text(text):
+    assert language._ASCII_WORD.findall(text) == language._WORD.findall(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("ab- \n\u3000中"), min_size=1, max_size=40))
+def test_words_are_counted_as_splitting_counts_them(sample):
+    words, dense = quality._words(characters.classes(sample))
+    assert (words, dense) == (len(sample.split()), len("".join(sample.split())))
+    assert quality._lone_dashes(sample) == sample.split().count("-")
 
 
 def test_good_kinds_of_documents_pass():

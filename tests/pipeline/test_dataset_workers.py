@@ -1,6 +1,7 @@
 """The same jobs here, in processes and on a Ray cluster of its own."""
 
 import copy
+import json
 import subprocess
 import sys
 
@@ -20,6 +21,35 @@ if __name__ == "__main__":
 """
 
 
+PREPARED = """
+import functools, json, os, sys, time
+from pathlib import Path
+from golongrl.pipeline.dataset.workers import open_workers
+def prepare(folder):
+    Path(folder, str(os.getpid())).touch()
+def job(one):
+    return {"prepared": Path(one["folder"], str(os.getpid())).exists(), "own": os.getpid() != one["driver"]}
+if __name__ == "__main__":
+    folder = sys.argv[1]
+    with open_workers(2, None, functools.partial(prepare, folder)) as run_all:
+        deadline = time.monotonic() + 60
+        while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        early = len(os.listdir(folder))
+        jobs = [{"folder": folder, "driver": os.getpid()} for _ in range(6)]
+        print(json.dumps([early, list(run_all(job, jobs))]))
+"""
+
+
+def test_processes_prepare_before_there_are_jobs(tmp_path):
+    (tmp_path / "script.py").write_text(PREPARED)
+    (tmp_path / "prepared").mkdir()
+    done = subprocess.run(
+        [sys.executable, "script.py", "prepared"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [2, [{"prepared": True, "own": True}] * 6]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_job_is_done_once(workers):
     with open_workers(workers) as run_all:
@@ -29,8 +59,6 @@ def test_every_job_is_done_once(workers):
 
 
 def test_ray_does_the_same(tmp_path):
-    import json
-
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, "script.py", json.dumps(JOBS)], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -6,10 +6,11 @@ import re
 
 import pytest
 import scenes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import every, excerpt, only, shown
 
+from golongrl.core.documents import DocumentBuilder
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.construct import dated, ordering
 from golongrl.pipeline.dataset.construct.form import Unfit
@@ -347,6 +348,28 @@ def test_dates_of_unequal_precision_have_no_order():
 def test_documents_with_dates():
     assert dated.holds_dates(excerpt(events).document) == 6
     assert dated.holds_dates(excerpt(prose).document) == 0
+
+
+DATES = ["in ", "May ", "4, ", "x", " ", "19", "1999", "2001", "15", "年", " 年", "\n", "3", "of  ", "二〇〇一年"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(DATES), max_size=12).map("".join))
+def test_years_that_date_something_in_plain_words(text):
+    """Four digits from 1000 to 2999 behind a cue, or before the sign for a year."""
+    builder = DocumentBuilder()
+    builder.paragraph(f"x{text}")
+    document = builder.build(source="x")
+    shown = document.text
+    years = {
+        match[0]
+        for match in re.finditer(r"[12]\d{3}(?!\d)", shown)
+        if shown[match.end() :].startswith(("年", " 年"))
+        or shown[max(0, match.start() - 10) : match.start()].lower().endswith(dated._CUES)
+    }
+    if document.language == "zh":
+        years |= set(re.findall("[一二][〇○零一二三四五六七八九]{3}年", shown))
+    assert dated.holds_dates(document) == len(years)
 
 
 @pytest.mark.parametrize("name", ["HEADING_ORDER", "SENTENCE_ORDER", "TURN_ORDER", "STEP_ORDER", "DATE_ORDER"])

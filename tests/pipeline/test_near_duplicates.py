@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -99,6 +100,24 @@ def test_case_markup_and_compatibility_forms_make_no_difference(other):
 
 def test_accents_compare_composed_and_decomposed():
     assert similarity(signature("le café près du môle", "en"), signature("le café près du môle", "en")) == 1
+
+
+COMPOSING = "abeioE ,.-é\u0301\u0308ßﬁ\u00ad\u200b，中文、가\u1100\u1161\u0b47\u0b3e\U0001f600"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.sampled_from(COMPOSING), max_size=60))
+def test_any_text_signs_like_its_composed_form(text):
+    composed = unicodedata.normalize("NFC", text)
+    assert (signature(text, "en") == signature(composed, "en")).all()
+
+
+def test_a_character_that_composes_with_the_one_before_is_never_taken_as_it_is():
+    table = near_duplicates._folded()
+    parts = (unicodedata.decomposition(chr(code)).split() for code in range(0x110000))
+    seconds = {int(two[1], 16) for two in parts if len(two) == 2 and not two[0].startswith("<")}
+    combining = {code for code in range(0x110000) if unicodedata.combining(chr(code))}
+    assert all(table[code] >= near_duplicates._MARKED for code in seconds | combining)
 
 
 def test_short_and_empty_texts():

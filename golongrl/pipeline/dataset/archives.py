@@ -45,7 +45,11 @@ SUFFIXES = (".zip", *_TARS, *_SINGLE)
 Accept = Callable[[str, int | None], None]
 """Called with a member's name and stated size (None: unknown); RefusedError says why it is not read."""
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, OSError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, OSError),
+    # Names that are not in their encoding, sizes and offsets below 0.
+    ValueError,
+)
 
 
 class _RestRefusedError(RefusedError):
@@ -116,7 +120,7 @@ def _zip(path: Path, store: "_Store", accept: Accept) -> Iterator[Member | Unrea
         for number, info in enumerate(archive.infolist()):
             _count(number)
             name = _zip_name(info)
-            if info.is_dir() or _ignored(name):
+            if not name or name.endswith("/") or _ignored(name):
                 continue
             try:
                 _check_name(name)
@@ -135,7 +139,7 @@ def _zip(path: Path, store: "_Store", accept: Accept) -> Iterator[Member | Unrea
                 raise
             except RefusedError as error:
                 yield Unread(name, str(error))
-            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
                 yield Unread(name, f"corrupt or unknown compression: {_reason(error)}")
 
 

@@ -1,6 +1,7 @@
 """`build`: the phases in a run folder, from documents to train.parquet, val.parquet, card and report."""
 
 import contextlib
+import functools
 import itertools
 import json
 import shutil
@@ -25,8 +26,8 @@ from golongrl.pipeline.dataset.contamination.decontamination import Index, open_
 from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
 from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
 from golongrl.pipeline.dataset.drafts import Draft, read_drafts
-from golongrl.pipeline.dataset.library import Library, load_tokenizer, tokenizer_digest
-from golongrl.pipeline.dataset.produce import Produced, ordered
+from golongrl.pipeline.dataset.library import Library, absolute, load_tokenizer, tokenizer_digest
+from golongrl.pipeline.dataset.produce import Produced, ordered, warm_up
 from golongrl.pipeline.dataset.questions.question_sets import set_facts
 from golongrl.pipeline.dataset.reporting import card, closed_book, report_page
 from golongrl.pipeline.dataset.reporting.facts import BuildFacts
@@ -52,7 +53,7 @@ from golongrl.pipeline.dataset.versions import (
     sides,
     write_changelog,
 )
-from golongrl.pipeline.dataset.workers import open_workers
+from golongrl.pipeline.dataset.workers import RunAll, open_workers, rare_collections
 from golongrl.pipeline.dataset.workshop import WORK, Workshop
 from golongrl.pipeline.dataset.writing import assignments, project_files, write_documents, write_rejects, write_rows
 
@@ -88,7 +89,29 @@ def build(
     """
     if config.workers == 1 and config.ray_address is None:
         # Workers load their own; this process would pay for one that it does not use.
-        load_tokenizer(config.tokenizer)
+        load_tokenizer(absolute(config.tokenizer))
+    with (
+        rare_collections(),
+        open_workers(config.workers, config.ray_address, _preparation(config, out)) as run_all,
+    ):
+        return _in_folder(config, out, fresh, progress, load_benchmark, run_all)
+
+
+def _preparation(config: BuildConfig, out: Path) -> Callable[[], None] | None:
+    """What workers do while the sources are looked through; None where the build may end before there is work."""
+    if (out / "build.json").exists() or not all(Path(source).exists() for source in config.sources):
+        return None
+    return functools.partial(warm_up, config.tokenizer)
+
+
+def _in_folder(
+    config: BuildConfig,
+    out: Path,
+    fresh: bool,
+    progress: Progress,
+    load_benchmark: LoadBenchmark | None,
+    run_all: RunAll,
+) -> BuildReport:
     sources = Found(*find_files(config.sources, config.max_document_mb, out))
     qa = Found(*find_files(config.qa, config.max_document_mb, out)) if config.qa else Found()
     for flag, given in (("--base", config.base), ("--diagnose", config.diagnose)):
@@ -119,11 +142,7 @@ def build(
     if diagnosis is not None:
         write_diagnosis(run.folder, diagnosis)
         config = config.model_copy(update={"mix": diagnosis.mix})
-    with (
-        only_writer(run.folder, "build-dataset"),
-        open_workers(config.workers, config.ray_address) as run_all,
-        _open_calls(config, run) as calls,
-    ):
+    with only_writer(run.folder, "build-dataset"), _open_calls(config, run) as calls:
         contamination = Contamination(index, config.decontaminate.document_share) if index else None
         shop = Workshop(run.folder, config, calls, contamination, run_all, progress)
         try:
@@ -173,7 +192,7 @@ def _open_calls(config: BuildConfig, run: Run) -> Iterator[Calls]:
                 run.path(WORK),
                 models,
                 max_cost=config.max_cost,
-                tokenizer=load_tokenizer(config.tokenizer) if models else tokens.load("approx"),
+                tokenizer=load_tokenizer(absolute(config.tokenizer)) if models else tokens.load("approx"),
                 alive=alive,
             )
         )

@@ -1,7 +1,6 @@
 """Phase 1, collect: read files, filter what they hold, and store the documents that stay, each with what the later
 phases must know of it. Copies are dropped once everything is read."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from golongrl import __version__
 from golongrl.core import tokens
 from golongrl.core.documents import Document
-from golongrl.core.store import atomic_path, content_key, write_text
+from golongrl.core.store import content_key
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import CRITERION_NAMES, amounts
 from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
@@ -26,6 +25,7 @@ from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.reading import parts, read_part
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import Part, SourceFile
+from golongrl.pipeline.dataset.work_files import read_summary, work_path, write_summary
 from golongrl.pipeline.dataset.workers import Job, RunAll
 
 Progress = Callable[[str, int | None], AbstractContextManager[Any]]
@@ -45,7 +45,7 @@ def silent(label: str, total: int | None) -> AbstractContextManager[Any]:
 
 
 SUPPORTED = ("en", "zh")
-JOB_BYTES = 4_000_000
+JOB_BYTES = 2_000_000
 """Source bytes, about, that make one job."""
 SIGNATURE_BYTES = 4 * near_duplicates.PERMUTATIONS
 
@@ -89,14 +89,14 @@ def collect(
     result = Collection(files=len(files) + len(refused), refused=list(refused))
     jobs = [_job(folder, part, config) for part in parts(files, JOB_BYTES)]
     with progress("collect", len(jobs)) as bar:
-        todo = [job for job in jobs if not _summary(job).exists()]
+        todo = [job for job in jobs if read_summary(_summary(job)) is None]
         bar.advance(len(jobs) - len(todo))
         for _ in run_all(collect_job, todo):
             bar.advance(1)
     signatures = bytearray()
     seen: dict[str, str] = {}
     for job in jobs:
-        found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        found = read_summary(_summary(job))
         signed = memoryview(_signatures(job).read_bytes())
         result.read += found["read"]
         result.removed.update(found["removed"])
@@ -161,7 +161,7 @@ def collect_job(job: Job) -> Job:
     counter = load_tokenizer(settings["tokenizer"])
     found: Job = {"read": 0, "documents": [], "refused": [], "dropped": [], "removed": Counter()}
     signatures = bytearray()
-    with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
+    with work_path(shard) as temporary, open(temporary, "wb") as handle:
         for outcome in _read(job):
             if isinstance(outcome, Refusal):
                 found["refused"].append({"source": _printable(outcome.source), "reason": _printable(outcome.reason)})
@@ -176,9 +176,9 @@ def collect_job(job: Job) -> Job:
             entry = store(document, result.n_tokens, handle, f"documents/{shard.name}")
             found["documents"].append(entry_row(entry))
             signatures += near_duplicates.signature(document.text, document.language).tobytes()
-    with atomic_path(_signatures(job)) as temporary:
+    with work_path(_signatures(job)) as temporary:
         temporary.write_bytes(signatures)
-    write_text(summary, json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
+    write_summary(summary, found, [shard, _signatures(job)])
     return {"key": job["key"], "documents": len(found["documents"])}
 
 

@@ -258,14 +258,17 @@ class Measured:
 
     def _extend(self, start: int, budget: int) -> tuple[int, int]:
         used, end, table = 0, start, -1
-        while end < len(self.units):
-            more = self.count(end)
-            if self.units[end][0] != table:
+        units, counts = self.units, self._counts
+        while end < len(units):
+            known = counts[end]
+            more = self.count(end) if known is None else known
+            index, row = units[end]
+            if row is not None and index != table:
                 more += self._header(end)
             if used + more > budget:
                 break
             used += more
-            table = self.units[end][0]
+            table = index
             end += 1
         return end, used
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from golongrl.core.store import atomic_path
 from golongrl.pipeline.dataset.encoding import Amounts, Entry
+from golongrl.pipeline.dataset.work_files import work_path
 
 ROWS, COLUMNS = "index.jsonl", "index.npy"
 _COLUMN_TYPES = np.dtype([("at", "u8"), ("group", "u2")])
@@ -43,8 +43,8 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
     codes = {group: code for code, group in enumerate(groups)}
     names = list(entries[0].amounts) if entries else []
     columns = np.zeros(len(entries), _COLUMN_TYPES)
-    with atomic_path(folder / COLUMNS) as temporary:
-        with atomic_path(folder / ROWS) as rows, open(rows, "wb") as handle:
+    with work_path(folder / COLUMNS) as temporary:
+        with work_path(folder / ROWS) as rows, open(rows, "wb") as handle:
             handle.write(_line({"amounts": names, "groups": groups}))
             for number, entry in enumerate(entries):
                 columns[number] = handle.tell(), codes[group_of(entry)]

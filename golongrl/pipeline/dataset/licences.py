@@ -21,7 +21,7 @@ def parse(data: bytes, where: str) -> dict[str, str]:
     """The table in a licences.toml; `where` names the file in errors."""
     try:
         table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f'{where} is not valid TOML ({error}); write lines like "*.md" = "CC-BY-4.0"') from error
     for pattern, licence in table.items():
         if not isinstance(licence, str):

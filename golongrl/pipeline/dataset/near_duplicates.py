@@ -8,6 +8,7 @@ A text that is part of a much longer one is not found, and simplified and tradit
 import functools
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _REACH = 1 << 10
 _BLOCK = 1 << 12
 _BASE, _STEP = 0x9E3779B97F4A7C15, 0xD1342543DE82EF95
 _FIRST_CJK, _END_CJK, _ASTRAL_HAN = 0x3040, 0xA000, 0x20000
+_MARKED = 1 << 31
+_SETTLED = ((0, 0x3400), (0xFF00, 0xFFF0), (0x1F000, 0x1FB00))
+"""Ranges of which each character is looked at; of the others all but Han and Hangul take the longer way."""
 _SPELLED = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xad": "", "\u200b": ""}
 
 
@@ -161,17 +165,16 @@ def _pieces(text: str) -> Iterator[str]:
 def _words(piece: str) -> NDArray[np.uint64]:
     """A polynomial hash of every word: a sum over the piece's powers, shifted back to the word's own start."""
     if piece.isascii():
-        codes = np.frombuffer(piece.encode().translate(_folded_ascii()), np.uint8)
+        codes: NDArray[Any] = np.frombuffer(piece.encode().translate(_folded_ascii()), np.uint8)
         first = _word_starts(codes != 0)
     else:
-        if not unicodedata.is_normalized("NFC", piece):
-            piece = unicodedata.normalize("NFC", piece)
-        for form, plain in _SPELLED.items():
-            if form in piece:
-                piece = piece.replace(form, plain)
-        codes = _folded()[np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)]
+        codes = _folded().take(np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32))
+        highest = codes.max()
+        if highest >= _MARKED:
+            codes = _spelled_out(piece)
+            highest = codes.max(initial=0)
         starts = codes != 0
-        if codes.max(initial=0) < _FIRST_CJK:
+        if highest < _FIRST_CJK:
             first = _word_starts(starts)
         else:
             single = ((codes >= _FIRST_CJK) & (codes < _END_CJK)) | (codes >= _ASTRAL_HAN)
@@ -181,7 +184,24 @@ def _words(piece: str) -> NDArray[np.uint64]:
         return np.empty(0, np.uint64)
     powers, inverses = _powers(len(codes))
     # What stands between words is 0, so that a word's sum may go on to the start of the next one.
-    return np.add.reduceat(codes * powers, first) * inverses[first]
+    sums = codes * powers
+    np.cumsum(sums, out=sums)
+    before = sums[first - 1]
+    if first[0] == 0:
+        before[0] = 0
+    return np.diff(before, append=sums[-1:]) * inverses[first]
+
+
+def _spelled_out(piece: str) -> NDArray[np.uint32]:
+    """The comparable characters of a text that holds some which stand for none or several, or which may compose with
+    the one before."""
+    if not unicodedata.is_normalized("NFC", piece):
+        piece = unicodedata.normalize("NFC", piece)
+    for form, plain in _SPELLED.items():
+        if form in piece:
+            piece = piece.replace(form, plain)
+    raw = np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return _folded().take(raw) & np.uint32(_MARKED - 1)
 
 
 def _word_starts(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -216,15 +236,34 @@ def _factors() -> NDArray[np.uint32]:
 
 @functools.lru_cache(maxsize=1)
 def _folded() -> NDArray[np.uint32]:
-    """For every code point the letter or digit it stands for in comparable form; 0 for everything else."""
-    table = np.zeros(0x110000, np.uint32)
-    for first, end in ((0x3400, 0xA000), (0xAC00, 0xD7A4), (_ASTRAL_HAN, 0x32000)):
+    """For every code point the letter or digit it stands for in comparable form; 0 for everything else. Added is
+    `_MARKED` wherever a text that holds the character needs a closer look (`_spelled_out`)."""
+    table = np.full(0x110000, _MARKED, np.uint32)
+    for first, end in ((0x3400, 0xA000), (0xAC00, 0xD7A4)):
         table[first:end] = np.arange(first, end)
+    table[_ASTRAL_HAN:0x32000] |= np.arange(_ASTRAL_HAN, 0x32000, dtype=np.uint32)
     for first, end in ((0, 0x3400), (0xA000, 0xAC00), (0xF900, 0x10000), (0x1D400, 0x1D800)):
         for code in range(first, end):
             letters = filter(str.isalnum, unicodedata.normalize("NFKC", chr(code)).lower())
-            table[code] = ord(next(letters, "\0"))
+            table[code] = ord(next(letters, "\0")) | _MARKED
+    composing = _composing()
+    for first, end in _SETTLED:
+        for code in range(first, end):
+            char = chr(code)
+            settled = code not in composing and not unicodedata.combining(char) and char not in _SPELLED
+            if settled and unicodedata.is_normalized("NFC", char):
+                table[code] &= _MARKED - 1
     return table
+
+
+def _composing() -> set[int]:
+    """The characters that compose with the one before, as far as they are of those in `_SETTLED`."""
+    found = set(range(0x1100, 0x1200))
+    for code in range(0x3400):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            found.add(int(parts[1], 16))
+    return found
 
 
 @functools.lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ it, how many at a time, or how often the work was interrupted.
 """
 
 import base64
+import contextlib
 import heapq
 import json
 import math
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from golongrl import __version__
+from golongrl.core.errors import GolongrlError
 from golongrl.core.records import Record
-from golongrl.core.store import atomic_path, content_key, write_text
+from golongrl.core.store import content_key
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset import near_duplicates
 from golongrl.pipeline.dataset.assign import Assignment
@@ -27,11 +29,12 @@ from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.library import absolute, open_library
+from golongrl.pipeline.dataset.library import absolute, load_tokenizer, open_library
 from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
 from golongrl.pipeline.dataset.reporting.closed_book import guesses
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
+from golongrl.pipeline.dataset.work_files import read_summary, work_path, write_summary
 from golongrl.pipeline.dataset.workers import Job, RunAll
 
 BARREN = 24
@@ -45,7 +48,7 @@ TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
 """Documents that a lane has at most: so many per record wanted, and so many more."""
 DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
 """Largest share of a capability's records that are about one document, which is never fewer than so many."""
-JOB_TOKENS = 200_000
+JOB_TOKENS = 80_000
 """Prompt tokens, at most, of the requests that make one job."""
 
 
@@ -110,6 +113,12 @@ class Slots:
 
     def give_back(self, form: str, slot: int) -> None:
         heapq.heappush(self._free[form], slot)
+
+
+def warm_up(tokenizer: str) -> None:
+    """Load what jobs need before there are any; a tokenizer that cannot be loaded is the first job's error."""
+    with contextlib.suppress(GolongrlError):
+        load_tokenizer(absolute(tokenizer))
 
 
 def produce(
@@ -325,12 +334,12 @@ def _run(
 ) -> dict[Request, Job]:
     """Outcomes of the requests; those of jobs that were finished before are read back."""
     jobs = list(_jobs(folder, config, entries, requests))
-    todo = [job for job in jobs if not _summary(job).exists()]
+    todo = [job for job in jobs if read_summary(_summary(job)) is None]
     for _ in run_all(construct_job, todo):
         pass
     outcomes: dict[Request, Job] = {}
     for job in jobs:
-        found = json.loads(_summary(job).read_text(encoding="utf-8"))
+        found = read_summary(_summary(job))
         for request, outcome in zip(job["requests"], found, strict=True):
             outcomes[Request.from_job(request)] = outcome
     return outcomes
@@ -375,7 +384,7 @@ def construct_job(job: Job) -> Job:
     summary = _summary(job)
     shard = summary.with_suffix(".jsonl")
     outcomes = []
-    with atomic_path(shard) as temporary, open(temporary, "wb") as handle:
+    with work_path(shard) as temporary, open(temporary, "wb") as handle:
         for stored in job["requests"]:
             request = Request.from_job(stored)
             outcome = compose(library, request, seed=job["seed"], template_tokens=job["template_tokens"])
@@ -385,7 +394,7 @@ def construct_job(job: Job) -> Job:
                 handle.write(json.dumps(outcome.record.model_dump(), ensure_ascii=False).encode() + b"\n")
                 made = facts_of(outcome.record, shard.name, offset, handle.tell() - offset)
             outcomes.append({"made": made, "unfit": dict(outcome.unfit), "dropped": dict(outcome.dropped)})
-    write_text(summary, json.dumps(outcomes, ensure_ascii=False) + "\n")
+    write_summary(summary, outcomes, [shard])
     return {"key": job["key"]}
 
 

@@ -1,5 +1,6 @@
 """Sentences and words of English and Chinese text, as far as building questions needs them."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Gen|Col|Capt|Sr|Jr|vs|etc|al|cf|No|Nos|Fig|Figs|Eq|Sec|Vol|pp|approx|Inc|Ltd"
     r"|Corp|Co|U\.S)|\be\.g|\bi\.e|\b[A-Z])\.$"
 )
+LONGEST_ABBREVIATION = 8
+"""Characters from its end on in which an abbreviation is looked for; "approx." has seven."""
 _EN_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9])|[.!?][\"'”’)\]]*$")
 _ZH_END = re.compile(r"[。！？][”’」』）]*")
 _EN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
@@ -57,7 +60,8 @@ def sentences(text: str, span: Span, language: str) -> Iterator[Span]:
     body = text[span.start : span.end]
     start = 0
     for end in (_ZH_END if language == "zh" else _EN_END).finditer(body):
-        if language == "en" and _ABBREVIATION.search(body[start : end.start() + 1]):
+        stop = end.start() + 1
+        if language == "en" and _ABBREVIATION.search(body, max(start, stop - LONGEST_ABBREVIATION), stop):
             continue
         while start < end.end() and body[start].isspace():
             start += 1
@@ -91,6 +95,7 @@ def content_words(text: str, language: str) -> Counter[str]:
     )
 
 
+@functools.lru_cache(maxsize=65_536)
 def _is_content(word: str) -> bool:
     return _HAN.fullmatch(word) is not None and word not in ZH_STOPWORDS and not _ORDINAL.fullmatch(word)
 

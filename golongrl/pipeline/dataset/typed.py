@@ -127,12 +127,15 @@ class Column:
 
 @dataclass(frozen=True)
 class TypedTable:
-    """A table's columns, the column that labels its rows, and the numbers of its total rows (and rows of averages),
-    which sums over the rows would count twice."""
+    """A table's columns and the column that labels its rows."""
 
     columns: tuple[Column, ...]
     labels: int | None
-    totals: frozenset[int]
+
+    @functools.cached_property
+    def totals(self) -> frozenset[int]:
+        """The numbers of the total rows (and rows of averages), which sums over the rows would count twice."""
+        return frozenset(_totals(self.columns, self.labels))
 
     @property
     def numeric(self) -> list[Column]:
@@ -217,7 +220,7 @@ def typed_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> TypedT
     """The typed columns of a table whose rows all have as many cells as there are columns."""
     typed = tuple(_column(name, index, [row[index] for row in rows]) for index, name in enumerate(columns))
     labels = next((column.index for column in typed if _labels(column)), None)
-    return TypedTable(typed, labels, frozenset(_totals(typed, labels)))
+    return TypedTable(typed, labels)
 
 
 def _column(name: str, index: int, texts: Sequence[str]) -> Column:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import importlib
 import itertools
 import json
@@ -21,14 +22,19 @@ Job = dict[str, Any]
 RunAll = Callable[[Callable[[Job], Job], Iterable[Job]], Iterator[Job]]
 """Results of a function, importable by name, over the jobs, in the order in which they are finished."""
 KNOCK_SECONDS = 3.0
+COLLECTIONS = (20_000, 20, 20)
+"""Thresholds of Python's garbage collector."""
 AHEAD = 3
 """Jobs handed out per process, beyond which the driver waits for results."""
 
 
 @contextlib.contextmanager
-def open_workers(workers: int, ray_address: str | None = None) -> Iterator[RunAll]:
+def open_workers(
+    workers: int, ray_address: str | None = None, prepare: Callable[[], None] | None = None
+) -> Iterator[RunAll]:
     """What runs jobs, for as long as the context lasts; processes start with the first jobs and stay.
 
+    With `prepare` processes of this machine start at once and call it before their first job.
     Running raises WorkerError when a process dies, UsageError when Ray cannot be reached.
     """
     if ray_address is not None:
@@ -38,16 +44,46 @@ def open_workers(workers: int, ray_address: str | None = None) -> Iterator[RunAl
     else:
         # A forked process would share locks and random state with this one.
         context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+        pool = concurrent.futures.ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_begin, initargs=(prepare,)
+        )
         try:
+            if prepare is not None:
+                for _ in range(workers):
+                    pool.submit(_nothing)
             yield functools.partial(_in_processes, pool, workers)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Keep the token counter of a worker process from taking the other processes' cores."""
+def _begin(prepare: Callable[[], None] | None) -> None:
+    # The token counter of a worker process must not take the other processes' cores.
     os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
+    if prepare is not None:
+        prepare()
+    _collect_rarely()
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """For as long as the context lasts, this process looks for cycles of garbage as rarely as worker processes do."""
+    usual = gc.get_threshold()
+    _collect_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
+def _collect_rarely() -> None:
+    # Documents and records are millions of objects without cycles: looking for some takes a twentieth of the time.
+    gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
+
+
+def _nothing() -> None:
+    """A job by which a process starts."""
 
 
 def _in_processes(

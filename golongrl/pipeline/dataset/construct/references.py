@@ -97,7 +97,7 @@ def unfit_reference(text: str, language: str) -> str | None:
     size = prose.length(text, language)
     if not low <= size <= high or text.rstrip()[-1] not in ".!?。！？”’\"')）":
         return "the paragraph is too short, too long or no full text"
-    letters = sum(char.isalpha() for char in text)
+    letters = sum(map(str.isalpha, text))
     sentences = list(prose.sentences(text, Span(0, len(text)), language))
     if (len(sentences) < 2 and size < 1.5 * low) or letters < WORDY * len(text.replace(" ", "")):
         return "the paragraph is one short sentence, or mostly numbers"
@@ -121,8 +121,13 @@ def names_subject(title: str, text: str, language: str) -> bool:
         signs = [char for char in title if "\u4e00" <= char <= "\u9fff"]
         return any(a + b in text for a, b in itertools.pairwise(signs))
     words = [word for word in re.findall(r"[a-z]{4,}", title.lower()) if word not in prose.STOPWORDS]
-    ends = (word[:6] if len(word) > 6 else rf"{word.rstrip('s')}(?:e?s)?\b" for word in words)
-    return any(re.search(rf"\b{end}", text.lower()) for end in ends)
+    text = text.lower() if words else ""
+    for word in words:
+        stem = word[:6] if len(word) > 6 else word.rstrip("s")
+        # Looking for the letters first is many times faster than trying the expression.
+        if stem in text and re.search(rf"\b{stem}" if len(word) > 6 else rf"\b{stem}(?:e?s)?\b", text):
+            return True
+    return False
 
 
 def introduces(text: str, rest: str, language: str) -> bool:
@@ -131,7 +136,8 @@ def introduces(text: str, rest: str, language: str) -> bool:
         return ANNOUNCES.search(text) is not None
     counts = prose.content_words(rest, language)
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[:OF_TOPICS]
-    return sum(word in normalise(text) for word in frequent) >= TOPICS
+    flat = normalise(text)
+    return sum(word in flat for word in frequent) >= TOPICS
 
 
 def unfit_for(text: str, rest: str, language: str) -> Unfit | None:

@@ -149,9 +149,10 @@ def section_lead(scene: Scene) -> Candidate | Unfit:
     for section in scene.rng.sample(leads, len(leads)):
         first, *others = section.blocks
         text = excerpt.content(first)
-        if references.unfit_reference(text, scene.language) or not excerpt.distinct_heading(section.heading):
-            continue
+        # The cheap tests come first: few paragraphs name what stands in the heading.
         if not names_subject(section.title, text, scene.language) or not _whole(excerpt, section.blocks[-1]):
+            continue
+        if references.unfit_reference(text, scene.language) or not excerpt.distinct_heading(section.heading):
             continue
         rest = Excerpt(excerpt.document, others).text
         if references.unfit_for(text, rest, scene.language) or not references.introduces(text, rest, scene.language):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import tasks, tokens
+from golongrl.core import json_text, tasks, tokens
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import read_rows
 from golongrl.core.store import read_jsonl
@@ -20,6 +20,8 @@ DEPTHS = ("first third", "middle third", "last third")
 RECENT = 0.25
 """Last share of a training run's steps that is read: earlier answers are those of an earlier model."""
 JOINED = ("capability", "metric", "length_bin", "evidence_depth", "task_form", "language", "n_tokens", "doc_sha256")
+ROLLOUT = frozenset({"index", "reward", "reason", "task"})
+"""What a rollout has beside its step and key."""
 UNKNOWN = "unknown"
 
 
@@ -67,7 +69,14 @@ def read_run(run: Path, held_out: Sequence[str] = (), data: Sequence[Path] = ())
                     _refuse(banned, str(label), run)
                     if str(label) not in found.used:
                         found.used.append(str(label))
-            row = _row(answer, records, name, f"{source} row {number}")
+            try:
+                row = _row(answer, records, name, f"{source} row {number}")
+            except DataError:
+                raise
+            except (TypeError, ValueError, OverflowError) as error:
+                raise DataError(
+                    f"{source} row {number}: a field is of another kind ({error}); mend the row"
+                ) from error
             if isinstance(row, str):
                 found.left_out[row] += 1
             else:
@@ -121,13 +130,18 @@ def _bench(folder: Path) -> str:
     if not path.exists():
         return folder.name
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["bench"])
+        return str(json_text.loads(path.read_text(encoding="utf-8"))["bench"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{path} names no benchmark; run golongrl eval again with --rescore") from error
 
 
 def _rollouts(path: Path, found: Reading) -> Answers:
     """The rollouts of the last steps; of a step that was repeated after a crash the newest ones."""
+    for number, row in read_jsonl(path):
+        if not isinstance(row.get("step"), int) or not isinstance(row.get("key"), str) or not row.keys() >= ROLLOUT:
+            raise DataError(
+                f"{path} row {number}: no rollout; expected step (a whole number), key, {', '.join(sorted(ROLLOUT))}"
+            )
     last = max((row["step"] for _, row in read_jsonl(path)), default=0)
     first = last - max(1, round(RECENT * last)) + 1
     newest = {row["key"]: row for _, row in read_jsonl(path) if row["step"] >= first}
@@ -146,7 +160,9 @@ def _records(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
         for number, row in read_rows(path):
             info = row.get("extra_info") or {}
             if isinstance(info, str):
-                info = json.loads(info)
+                info = _object(info)
+            if not isinstance(info, dict):
+                raise DataError(f"{path} row {number}, field extra_info: expected an object; mend the row")
             index = info.get("index")
             key = str(place if index is None else index)
             place += 1
@@ -158,6 +174,13 @@ def _records(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
             metric = tasks.metric_name(str(row.get("data_source") or ""), info)
             known[key] = {"metric": metric} | {k: info[k] for k in JOINED if info.get(k) is not None}
     return known
+
+
+def _object(text: str) -> Any:
+    try:
+        return json_text.loads(text)
+    except json.JSONDecodeError:
+        return None
 
 
 def _row(answer: Mapping[str, Any], records: Mapping[str, dict[str, Any]], bench: str, where: str) -> Row | str:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-LETTER, HAN, KANA, UNSPACED, GARBLED = 1, 2, 4, 8, 16
+LETTER, HAN, KANA, UNSPACED, GARBLED, SPACE = 1, 2, 4, 8, 16, 32
 """Classes of characters, as bits. Unspaced scripts put no spaces between words; garbled are replacement and
 private-use characters and control characters of other code pages."""
 _CLASSES = {
@@ -15,6 +15,7 @@ _CLASSES = {
     KANA: re.compile(r"[\u3041-\u30ff]+"),
     UNSPACED: re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+"),
     GARBLED: re.compile(r"[\ufffd\ue000-\uf8ff\x80-\x9f]+"),
+    SPACE: re.compile(r"\s+"),
 }
 
 

@@ -14,18 +14,22 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 }
 _BRACKETS = str.maketrans({"[": "(", "]": ")", "{": "(", "}": ")", "−": "-", "–": "-", "×": "*", "÷": "/"})
 _NOISE = re.compile(r"[$€£¥%]|(?<=\d),(?=\d)")
+_WRITTEN = re.compile(r"[\d\s.eE_+*/()-]+")
 MAX_LENGTH = 500
 """Longer derivations are not worked out."""
+MAX_EXPONENT = 100
+"""Of a plain number: written out, one with more has no bound."""
 
 
 def evaluate(derivation: str) -> float | None:
     """The value of a sum, product ... of numbers; None where it is anything else."""
     text = _NOISE.sub("", derivation.translate(_BRACKETS)).strip()
-    if not text or len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH or not _WRITTEN.fullmatch(text):
         return None
     try:
         return _value(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError, OverflowError, RecursionError):
+    # MemoryError: a hundred brackets in a row.
+    except (SyntaxError, ValueError, ZeroDivisionError, OverflowError, RecursionError, MemoryError):
         return None
 
 
@@ -49,7 +53,8 @@ def plain_number(value: object) -> Decimal | None:
         number = Decimal(f"-{negative[1]}" if negative else text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    exponent = number.as_tuple().exponent
+    return number if isinstance(exponent, int) and abs(exponent) <= MAX_EXPONENT else None
 
 
 def decimals(number: Decimal) -> int:

@@ -2,13 +2,14 @@
 that scores 1.0 under its own metric."""
 
 import functools
+import json
 import re
 from collections.abc import Sequence
 from typing import Literal
 
 from golongrl.core import tasks
 from golongrl.core.documents import Document, Span
-from golongrl.core.text import is_chinese, lines, normalise
+from golongrl.core.text import is_chinese, is_whole, lines, normalise
 from golongrl.pipeline.dataset.filters.language import detect
 from golongrl.pipeline.dataset.qa.adapter import Place, QAItem
 from golongrl.pipeline.dataset.qa.wording import unnamed
@@ -83,6 +84,8 @@ def checked(item: QAItem, licence: str) -> tuple[tuple[Document, ...], Item] | R
         licence=licence,
         extra=dict(item.extra),
     )
+    if not is_whole("".join((made.question, *made.gold, *made.options, json.dumps(made.extra, ensure_ascii=False)))):
+        return Refusal(item.source, "damaged row: a text holds half of a character (a lone surrogate)")
     fault = gold_fault(made)
     if fault is not None:
         return Refusal(item.source, f"gold: {fault}")

@@ -9,10 +9,10 @@ are refused: they are guessed half of the time.
 """
 
 import html
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.documents import Document
 from golongrl.pipeline.dataset.qa.adapter import Adapter, Place, QAItem, Row, RowContext, quoted, texts_of
 from golongrl.pipeline.dataset.readers import Refusal
@@ -59,7 +59,7 @@ def _read(row: Row, context: RowContext, form: str) -> Iterator[QAItem | Refusal
 def _pairs(value: Any, *columns: str) -> list[tuple[str, Any]]:
     """(title, value) of a list of pairs or of columns side by side."""
     if isinstance(value, str):
-        value = json.loads(value)
+        value = json_text.loads(value)
     if isinstance(value, dict):
         column = next((name for name in columns if name in value), columns[0])
         value = zip(value["title"], value[column], strict=True)

@@ -1,9 +1,9 @@
 """The rows of a file of questions, one at a time: JSON lines, JSON (also the list in `{"data": [...]}`), parquet."""
 
-import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from golongrl.core import json_text
 from golongrl.pipeline.dataset.readers import Refusal, RefusedError
 from golongrl.pipeline.dataset.readers import json as json_reader
 from golongrl.pipeline.dataset.readers import parquet as parquet_reader
@@ -45,7 +45,7 @@ def _lines(stream: IO[bytes], name: str, limit: int) -> Iterator[tuple[int, Any]
             yield Refusal(f"{name}#{number}", f"too large: above max_document_mb = {limit / 1024**2:.4g}")
         elif line.strip():
             try:
-                yield number, json.loads(line.removeprefix(_MARK) if number == 1 else line)
+                yield number, json_text.loads(line.removeprefix(_MARK) if number == 1 else line)
             except ValueError as error:
                 yield Refusal(f"{name}#{number}", f"not JSON: {error}")
 

@@ -1,9 +1,9 @@
 """JSON lines, read as a stream: every line is a document, and a line that is none is refused alone."""
 
-import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from golongrl.core import json_text
 from golongrl.core.documents import Document
 from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, shapes
 from golongrl.pipeline.dataset.source_file import Part, SourceFile, open_source
@@ -91,6 +91,6 @@ def _value(line: bytes | str, number: int) -> Any:
         except UnicodeDecodeError as error:
             raise RefusedError(f"row {number} is not UTF-8 (byte {error.start} of the line); convert it") from error
     try:
-        return json.loads(line)
+        return json_text.loads(line)
     except ValueError as error:
         raise RefusedError(f"row {number} is not JSON ({error})") from error

@@ -1,11 +1,11 @@
 """What a row of data is as a document: a dialogue, titled passages, a table with paragraphs, or a column of text."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.documents import Document, DocumentBuilder
 from golongrl.core.text import is_chinese
 from golongrl.pipeline.dataset.readers import Origin, RefusedError, grid, plain
@@ -125,7 +125,7 @@ def _parsed(value: Any) -> Any:
     """A list of turns that is written as a JSON text, as it is where columns hold only texts."""
     if isinstance(value, str) and value.startswith(("[{", "[[{")):
         try:
-            return json.loads(value)
+            return json_text.loads(value)
         except ValueError:
             return value
     return value

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from golongrl.core import chat
-from golongrl.core.text import Think, final_text
+from golongrl.core.text import Think, final_text, is_whole
 from golongrl.pipeline.dataset.synthesis.schemas import MODELS, Written
 
 _OPENING = re.compile(r"\{(?=\s*[\"}])")
@@ -32,6 +32,8 @@ def read_questions(answer: chat.Generation, capability: str, count: int, think: 
     questions = found.get("questions")
     if not isinstance(questions, list) or not questions:
         raise Malformed('the JSON object has no "questions" list with a question in it')
+    if not is_whole(json.dumps(questions[:count], ensure_ascii=False)):
+        raise Malformed("a text holds half of a character (a lone surrogate)")
     try:
         return [MODELS[capability].model_validate(one) for one in questions[:count]]
     except ValidationError as error:
@@ -50,7 +52,7 @@ def last_object(text: str) -> dict[str, Any] | None:
             break
         try:
             value, position = decoder.raw_decode(text, opening.start())
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             position = opening.end()
             continue
         found = value
