@@ -21,7 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVER = Path(__file__).with_name("fixed_time_server.py")
+SERVER = Path(__file__).with_name("servers") / "fixed_time.py"
 CONTEXT = 500_000
 CONTEXTS = 4
 """Different contexts; every prompt is a text of its own, made when it is asked for."""

@@ -72,6 +72,15 @@ def evaluate(
         str | None,
         typer.Option("--max-model-len", metavar="TOKENS", help="Prompt and answer; default: what the model says."),
     ] = None,
+    yarn: Annotated[
+        str | None,
+        typer.Option(
+            "--yarn",
+            metavar="auto|off|FACTOR",
+            help="Prompts longer than the model: scale it by the smallest factor per length (auto, the default), "
+            "leave them out, or run all with this factor.",
+        ),
+    ] = None,
     overlong: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +112,13 @@ def evaluate(
     ] = None,
     responses: Annotated[
         str | None, typer.Option("--responses", metavar="FILE", help="Score JSONL rows of {id, response} instead.")
+    ] = None,
+    price_input: Annotated[
+        float | None,
+        typer.Option("--price-input", help="Price of a million prompt tokens; with --price-output the run's cost."),
+    ] = None,
+    price_output: Annotated[
+        float | None, typer.Option("--price-output", help="Price of a million answer tokens, thinking included.")
     ] = None,
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Grade the answers of an earlier run again; only a judge is asked.")
@@ -145,6 +161,7 @@ def evaluate(
         "max_input": parse_length(max_input) if max_input else None,
         "max_output": parse_length(max_output) if max_output else None,
         "max_model_len": parse_length(max_model_len) if max_model_len else None,
+        "yarn": yarn,
         "overlong": overlong,
         "judge_model": judge_model,
         "judge_base_url": judge_base_url,
@@ -152,6 +169,8 @@ def evaluate(
         "tokenizer": tokenizer,
         "think": think,
         "responses": responses,
+        "price_input": price_input,
+        "price_output": price_output,
         "rescore": rescore or None,
         "seed": seed,
         "out": str(Path(out)) if out else None,
@@ -167,12 +186,18 @@ def evaluate(
             for entry in plans:
                 console.table(f"{entry['bench']}: nothing was started", ["what", "value"], entry.items())
         return
-    card = runner.evaluate(settings, console.Progress, console.say)
+    stopped = None
+    try:
+        card = runner.evaluate(settings, console.Progress, console.say)
+    except runner.StoppedError as error:
+        card, stopped = error.card, error
     if json_:
         console.print_json(card.as_json())
     else:
         console.table("Scorecard", COLUMNS, card.rows())
     for line in card.remarks():
         console.say(line)
+    if stopped is not None:
+        raise stopped
     if not card.complete:
         raise typer.Exit(1)

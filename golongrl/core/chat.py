@@ -1,27 +1,34 @@
-"""Chat completions over HTTP: many requests at once under a token budget, bounded retries, and a journal.
+"""Chat completions over HTTP: one request with its bounded retries, and what `chat_batch` sends many with.
 
-Every finished request is a `Generation` in a Journal under its content key, so an interrupted run asks only for what
-is missing. A generation with an error is owed again; it is not a result.
+A finished request is a `Generation`, kept in a Journal under its content key. A request that leads others with the
+same start is streamed: its first token tells when these find that start in the server's cache (see `schedule`).
 
 What went wrong has one of four kinds: `overlong` (the prompt does not fit the server), `refused` (any other 4xx),
 `server` (5xx, rate limits, broken connections), `timeout`. Only the last two are retried.
 """
 
 import asyncio
+import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from golongrl.core import chat_stream
 from golongrl.core.errors import ServerError, require
+from golongrl.core.prompts import Messages, Prompt, encode, measure
 from golongrl.core.store import Journal, content_key
 
 ErrorKind = Literal["overlong", "refused", "server", "timeout"]
+
+_READ_IN_THREAD = 1 << 18
+_MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What comes of a body that is no JSON, or other JSON than was asked for: openai builds its objects unchecked."""
 
 _OVERLONG = (
     "context_length_exceeded",
@@ -69,22 +76,45 @@ class Generation(BaseModel):
     usage: Usage = Field(default_factory=Usage)
     error: ChatError | None = None
     seconds: float = 0.0
+    ended: float = 0.0
+    """Unix time at which it came; 0 where that is not known."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt to answer. `n_tokens` is the prompt's size for the budget; `seed` is what the server is given."""
+    """One prompt to answer, given or kept on disk. `seed` is what the server is given.
 
-    messages: Sequence[Mapping[str, str]]
+    `n_tokens` is the prompt's size for the budget; `n_shared` of them it shares, at its start, with all requests of
+    its `group`.
+    """
+
+    messages: Messages | Prompt
     sampling: Sampling
     seed: int
     repeat: int = 0
     n_tokens: int = 0
+    group: str = ""
+    n_shared: int = 0
 
     def key(self, model: str) -> str:
         """Content hash of (model, messages, sampling, seed, repeat)."""
-        messages = [dict(message) for message in self.messages]
-        return content_key(model, messages, self.sampling.model_dump(), self.seed, self.repeat)
+        prompt = self.messages if isinstance(self.messages, Prompt) else measure(self.messages)
+        return content_key(model, prompt.key, self.sampling.model_dump(), self.seed, self.repeat)
+
+    def body(self, model: str, *, stream: bool = False) -> bytes:
+        """The JSON to send; a prompt on disk is read from there."""
+        settings: dict[str, Any] = {
+            "model": model,
+            "temperature": self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+            "max_tokens": self.sampling.max_tokens,
+            "seed": self.seed,
+            **self.sampling.extra,
+        }
+        if stream:
+            settings |= {"stream": True, "stream_options": {"include_usage": True}}
+        parts = self.messages.parts() if isinstance(self.messages, Prompt) else [encode(self.messages)]
+        return b"".join([json.dumps(settings)[:-1].encode(), b', "messages": ', *parts, b"}"])
 
 
 @dataclass(frozen=True)
@@ -92,10 +122,11 @@ class Endpoint:
     """Where to ask, and how patiently.
 
     `identity` names the model in content keys (default: `model`), so that a model folder can be known by its content
-    instead of its path. `token_budget` bounds the sum of prompt and output tokens in flight; None leaves only
-    `max_requests`. `alive` is asked after failures and about once a second; it raises when waiting is pointless.
-    `api_key_env` is the environment variable that holds the key; `address_option` is what error messages tell people
-    to check.
+    instead of its path. `token_budget` bounds the prompt and expected output tokens in flight; None leaves only
+    `max_requests`. `kv_tokens` is what the server's KV cache holds, None where it does not say: a larger request
+    would hang it and is not sent. `alive` is asked after failures and about once a second; it raises when waiting is
+    pointless. `api_key_env` is the environment variable that holds the key; `address_option` is what error messages
+    tell people to check.
     """
 
     base_url: str
@@ -103,6 +134,7 @@ class Endpoint:
     identity: str | None = None
     max_requests: int = 64
     token_budget: int | None = None
+    kv_tokens: int | None = None
     timeout: float = 3600.0
     retries: int = 5
     backoff: float = 1.0
@@ -167,8 +199,9 @@ def open_client(endpoint: Endpoint) -> Any:
 
 def _classify(error: Exception) -> tuple[ChatError, bool]:
     """The error's kind and message, and whether trying again can help."""
-    openai = require("openai")
-    if isinstance(error, openai.APITimeoutError):
+    openai, httpx = require("openai"), require("httpx")
+    # While an answer is streamed, openai hands on what the connection raises.
+    if isinstance(error, (openai.APITimeoutError, httpx.TimeoutException, TimeoutError)):
         return ChatError(kind="timeout", message="the server did not answer in time"), True
     if isinstance(error, openai.APIStatusError):
         status, message = error.status_code, str(error)[:500]
@@ -178,8 +211,8 @@ def _classify(error: Exception) -> tuple[ChatError, bool]:
         if status in (400, 413, 422) and any(mark in f"{code} {message.lower()}" for mark in _OVERLONG):
             return ChatError(kind="overlong", message=message), False
         return ChatError(kind="refused", message=message), False
-    if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__
+    if isinstance(error, (openai.APIConnectionError, httpx.HTTPError)):
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
         detail = f" ({type(cause).__name__})" if cause is not None else ""
         return ChatError(kind="server", message=f"no connection to the server{detail}"), True
     return ChatError(kind="server", message=f"unreadable reply: {error}"[:500]), True
@@ -190,7 +223,7 @@ def _delay(endpoint: Endpoint, attempt: int, error: Exception) -> float:
     wait = min(30.0, endpoint.backoff * 2**attempt) * random.uniform(0.5, 1.0)
     response = getattr(error, "response", None)
     asked = response.headers.get("retry-after", "") if response is not None else ""
-    if asked.replace(".", "", 1).isdigit():
+    if asked.replace(".", "", 1).isdecimal():
         wait = max(wait, float(asked))
     return min(wait, 60.0)
 
@@ -205,8 +238,8 @@ def _read_reply(key: str, reply: Any, seconds: float) -> Generation | None:
         return None
     choice = reply.choices[0]
     text = choice.message.content or ""
-    reasoning = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
-    if isinstance(reasoning, str) and reasoning:
+    reasoning = chat_stream.reasoning_of(choice.message)
+    if reasoning:
         text = f"<think>{reasoning}" + (f"</think>{text}" if text.strip() else "")
     usage = Usage()
     if reply.usage is not None:
@@ -220,6 +253,8 @@ class Health:
     def __init__(self, endpoint: Endpoint):
         self.endpoint = endpoint
         self.last_reply = time.monotonic()
+        self.streams = True
+        """Whether the endpoint takes requests for a stream; false once it refused one."""
 
     def replied(self) -> None:
         """Note that the endpoint answered something."""
@@ -240,31 +275,43 @@ class Health:
             )
 
 
-async def ask(client: Any, endpoint: Endpoint, request: Request, key: str, health: Health) -> Generation:
-    """One request with its retries; errors of the request come back as a Generation with `error` set."""
-    openai = require("openai")
+async def ask(
+    client: Any,
+    endpoint: Endpoint,
+    request: Request,
+    key: str,
+    health: Health,
+    on_first_token: Callable[[], None] | None = None,
+) -> Generation:
+    """One request with its retries; errors of the request come back as a Generation with `error` set.
+
+    With `on_first_token` the answer is streamed where the endpoint can do that, and the call tells that the prompt
+    was read.
+    """
+    openai, httpx = require("openai"), require("httpx")
     started = time.monotonic()
-    sampling = request.sampling
-    for attempt in range(endpoint.retries + 1):
+    attempt = 0
+
+    def first_token() -> None:
+        health.replied()
+        if on_first_token is not None:
+            on_first_token()
+
+    while True:
         sent = time.monotonic()
         status = None
+        stream = on_first_token is not None and health.streams
         try:
-            reply = await client.chat.completions.create(
-                model=endpoint.model,
-                messages=[dict(message) for message in request.messages],
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                max_tokens=sampling.max_tokens,
-                seed=request.seed,
-                extra_body=sampling.extra or None,
-            )
+            content = await _body(request, endpoint.model, stream)
+            # The client's own limit is for each piece of a stream.
+            async with asyncio.timeout(endpoint.timeout if stream else None):
+                reply = await chat_stream.complete(client, content, first_token if stream else None)
             health.replied()
             generation = _read_reply(key, reply, time.monotonic() - sent)
             if generation is not None:
                 return generation
             cause: Exception = ValueError("a reply without choices")
-        # ValueError: openai hands on what the JSON decoder says of a body that is not JSON.
-        except (openai.APIError, ValueError) as caught:
+        except (openai.APIError, httpx.HTTPError, TimeoutError, *_MISSHAPEN) as caught:
             cause = caught
             status = getattr(caught, "status_code", None)
             if status is not None:
@@ -272,11 +319,14 @@ async def ask(client: Any, endpoint: Endpoint, request: Request, key: str, healt
         error, again = _classify(cause)
         if endpoint.alive is not None:
             endpoint.alive()
+        if stream and error.kind == "refused" and "stream" in error.message.lower():
+            health.streams = False
+            continue
         if not again or attempt == endpoint.retries:
             health.gave_up(started, error, status)
             return Generation(key=key, error=error, seconds=round(time.monotonic() - started, 3))
         await asyncio.sleep(_delay(endpoint, attempt, cause))
-    raise AssertionError("the last attempt returns")
+        attempt += 1
 
 
 async def watch(alive: Callable[[], None]) -> None:
@@ -286,83 +336,17 @@ async def watch(alive: Callable[[], None]) -> None:
         alive()
 
 
-async def generate(
-    endpoint: Endpoint,
-    requests: Iterable[Request],
-    journal: Journal,
-    on_result: Callable[[Generation], None] | None = None,
-) -> None:
-    """Answer every request that `journal` does not hold yet, and append each result as it comes.
-
-    `on_result` is called once per request, also for those found in the journal. Raises ServerError when the endpoint
-    is gone for good; what was finished before is in the journal.
-    """
-    identity = endpoint.identity or endpoint.model
-    gate = TokenGate(endpoint.max_requests, endpoint.token_budget)
-    health = Health(endpoint)
-
-    async def finish(client: Any, request: Request, key: str, cost: int) -> None:
-        try:
-            generation = await ask(client, endpoint, request, key, health)
-            journal.append(key, **generation.model_dump(exclude={"key"}))
-            if on_result is not None:
-                on_result(generation)
-        finally:
-            await gate.leave(cost)
-
-    async def dispatch(client: Any) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for request in requests:
-                key = request.key(identity)
-                found = stored(journal, key)
-                if found is not None and found.error is None:
-                    if on_result is not None:
-                        on_result(found)
-                    continue
-                cost = request.n_tokens + request.sampling.max_tokens
-                await gate.enter(cost)
-                tasks.create_task(finish(client, request, key, cost))
-
-    async with open_client(endpoint) as client:
-        work = asyncio.create_task(dispatch(client))
-        watching = asyncio.create_task(watch(endpoint.alive)) if endpoint.alive is not None else None
-        try:
-            await asyncio.wait({work, watching} if watching else {work}, return_when=asyncio.FIRST_COMPLETED)
-            if watching is not None and watching.done() and not work.done():
-                work.cancel()
-            await work
-        except asyncio.CancelledError:
-            if watching is not None and watching.done():
-                watching.result()
-            raise
-        finally:
-            started = [task for task in (work, watching) if task is not None]
-            for task in started:
-                task.cancel()
-            # Waited for, or asyncio would print the traceback of whatever a cancelled request ends with.
-            await asyncio.gather(*started, return_exceptions=True)
+async def _body(request: Request, model: str, stream: bool) -> bytes:
+    """What to send; a long prompt is read in a thread, so that other answers are taken meanwhile."""
+    if isinstance(request.messages, Prompt) and request.messages.n_bytes > _READ_IN_THREAD:
+        return await asyncio.to_thread(request.body, model, stream=stream)
+    return request.body(model, stream=stream)
 
 
 def stored(journal: Journal, key: str) -> Generation | None:
     """The journal's generation of a key, or None."""
     row = journal.get(key)
     return Generation.model_validate(row) if row is not None else None
-
-
-def run(
-    endpoint: Endpoint,
-    requests: Iterable[Request],
-    journal: Journal,
-    on_result: Callable[[Generation], None] | None = None,
-) -> None:
-    """`generate`, from code that is not asynchronous; the first error comes alone, out of its exception group."""
-    try:
-        asyncio.run(generate(endpoint, requests, journal, on_result))
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 def served_models(endpoint: Endpoint) -> dict[str, int | None]:
@@ -405,5 +389,9 @@ def _listed(endpoint: Endpoint) -> dict[str, int | None]:
             f"{endpoint.base_url} cannot be reached ({type(error.__cause__).__name__}); "
             f"start the server, or check {endpoint.address_option} (it ends in /v1)"
         ) from error
-    lengths = ((model.id, getattr(model, "max_model_len", None)) for model in models)
-    return {name: length if isinstance(length, int) else None for name, length in lengths}
+    except _MISSHAPEN as error:
+        raise ServerError(
+            f"{endpoint.base_url}/models gives no list of models; check {endpoint.address_option} (it ends in /v1)"
+        ) from error
+    named = ((getattr(model, "id", None), getattr(model, "max_model_len", None)) for model in models)
+    return {name: length if isinstance(length, int) else None for name, length in named if isinstance(name, str)}

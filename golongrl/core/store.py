@@ -9,13 +9,19 @@ import errno
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError, StorageError
 
+_TEMPORARY = re.compile(r"\..+\.(\d{1,9})\.\d+\.tmp")
+"""Name of a file that `atomic_path` writes: target, process, thread."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
@@ -26,7 +32,7 @@ def content_key(*parts: Any) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    """JSON with sorted keys, in UTF-8. Long documents go through orjson, ten times as fast, where it writes the same."""
+    """JSON with sorted keys in UTF-8: by orjson, ten times as fast with long documents, where it writes the same."""
     if _writes_alike(value):
         import orjson
 
@@ -86,6 +92,24 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def discard_temporaries(folder: str | os.PathLike[str]) -> None:
+    """Remove what killed processes left of `atomic_path` in a folder; temporary files of living ones stay."""
+    for path in Path(folder).glob(".*.tmp"):
+        made_by = _TEMPORARY.fullmatch(path.name)
+        if made_by and not _lives(int(made_by[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically (UTF-8)."""
     with atomic_path(path) as temporary:
@@ -94,7 +118,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write indented JSON atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+    # Half of a surrogate pair is no UTF-8; as an escape it is valid JSON.
+    write_text(path, _HALVES.sub(lambda half: f"\\u{ord(half[0]):x}", text) + "\n")
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -102,7 +128,8 @@ def read_jsonl(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
 
     A byte order mark before the first line is allowed.
     """
-    with open(path, "rb") as handle:
+    # Lines may hold megabytes, which would be put together from pieces of the usual 8 KB.
+    with open(path, "rb", buffering=1 << 20) as handle:
         for number, line in enumerate(handle, 1):
             if not line.strip():
                 continue
@@ -122,15 +149,13 @@ def read_journal(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
 def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[str, Any]:
     """One line of a JSONL file as an object; DataError names file, line and problem."""
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        value = json_text.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} line {number} is not UTF-8 (byte {error.start} of the line); convert the file to UTF-8"
         ) from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path} line {number} is not JSON ({error.msg}); mend or remove it") from error
-    except RecursionError as error:
-        raise DataError(f"{path} line {number} is nested too deeply to read; mend or remove it") from error
     if not isinstance(value, dict):
         raise DataError(f"{path} line {number} is a JSON {type(value).__name__}, expected an object")
     return value
@@ -139,17 +164,15 @@ def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[s
 class Journal:
     """Append-only JSONL with one row per key; thread-safe; the last row of a key wins.
 
-    `keep="places"` holds no row in memory and reads each when it is asked for, for rows that are many and long;
-    `rows` stays empty. `keep_rows=False` is for logs that are only written: rows are checked on opening and forgotten.
+    `on_disk=True` is for rows that are many and long: each is read when it is asked for, `rows` stays empty.
+    `keep_rows=False` is for logs that are only written: rows are checked on opening but not held in memory.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], *, keep_rows: bool = True, keep: Literal["rows", "places"] = "rows"
-    ):
+    def __init__(self, path: str | os.PathLike[str], *, keep_rows: bool = True, on_disk: bool = False):
         self.path = Path(path)
         self.keep_rows = keep_rows
         self.rows: dict[str, dict[str, Any]] = {}
-        self._places: dict[str, tuple[int, int]] | None = {} if keep == "places" else None
+        self._places: dict[str, tuple[int, int]] | None = {} if on_disk else None
         """Offset and length of each row in the file."""
         self._lock = threading.Lock()
         with storage_errors(self.path):
@@ -168,7 +191,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    row = json.loads(line)
+                    row = json_text.loads(line)
                     self._keep(row["key"], row, good, len(line))
                 except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
                     raise DataError(
@@ -215,7 +238,7 @@ class Journal:
         if key not in self._places:
             return None
         start, length = self._places[key]
-        row: dict[str, Any] = json.loads(os.pread(self._handle.fileno(), length, start))
+        row: dict[str, Any] = json_text.loads(os.pread(self._handle.fileno(), length, start))
         return row
 
     def close(self) -> None:

@@ -39,11 +39,13 @@ def journal_rows(path):
 
 def test_a_run_ends_with_a_scorecard_and_json_on_stdout_only(tmp_path):
     with chat_server.start() as server:
-        done = golongrl_eval(*options(server), "--json", cwd=tmp_path)
+        done = golongrl_eval(*options(server, price_input=1, price_output=2), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["complete"]
     assert result["benchmarks"][0]["n"] == 12
+    # 12 answers with 11 and 7 tokens each.
+    assert result["benchmarks"][0]["cost"]["total"] == 0.0003
     assert "12 of 12 samples fit" in done.stderr
 
 
@@ -215,7 +217,7 @@ def test_the_embedded_engine_serves_a_local_model(tmp_path):
 
 def test_a_full_disk_is_exit_code_3_and_answers_that_arrived_are_kept(tmp_path):
     with chat_server.start() as server:
-        # Long enough for the plan, too short for twelve answers of at least 190 bytes each.
+        # Long enough for what is asked, too short for the answers, which are six to each question.
         rows = tmp_path / "rows.jsonl"
         rows.write_text(
             "".join(
@@ -233,17 +235,17 @@ def test_a_full_disk_is_exit_code_3_and_answers_that_arrived_are_kept(tmp_path):
             )
         )
         arguments = ["--bench", "mrcr", "--data", rows, "--model", "echo", "--base-url", server.base_url]
-        arguments += ["--out", "run", "--concurrency", "1"]
-        full = golongrl_eval(*arguments, cwd=tmp_path, limit=2500)
+        arguments += ["--out", "run", "--concurrency", "1", "--repeats", "6"]
+        full = golongrl_eval(*arguments, cwd=tmp_path, limit=25_000)
         assert full.returncode == 3, full.stderr
         assert "no space left while writing" in full.stderr
         assert "Traceback" not in full.stderr
         kept = journal_rows(tmp_path / "run" / "generations.jsonl")
         asked = server.stats()["requests"]
-        assert 1 <= kept < 12
+        assert 1 <= kept < 72
         done = golongrl_eval(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert server.stats()["requests"] - asked == 12 - kept
+        assert server.stats()["requests"] - asked == 72 - kept
 
 
 def test_nothing_listening_is_exit_code_3_before_anything_is_written(tmp_path):

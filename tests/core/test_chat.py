@@ -3,11 +3,13 @@ import json
 
 import chat_server
 import pytest
+import stream_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golongrl.core import chat
+from golongrl.core import chat, chat_batch
 from golongrl.core.errors import ServerError
+from golongrl.core.prompts import PromptFile
 from golongrl.core.store import Journal
 
 
@@ -28,7 +30,7 @@ def endpoint(server, **options):
 def run(server, requests, path, **options):
     results = []
     with Journal(path) as journal:
-        chat.run(endpoint(server, **options), requests, journal, results.append)
+        chat_batch.run(endpoint(server, **options), requests, journal, results.append)
     return results
 
 
@@ -145,6 +147,84 @@ def test_tokens_in_flight_stay_below_the_budget(tmp_path):
         assert server.stats()["peak"] == 3
 
 
+def test_a_request_that_the_cache_cannot_hold_is_not_sent(tmp_path):
+    requests = [ask("fits", max_tokens=60, n_tokens=40), ask("too long", max_tokens=60, n_tokens=41)]
+    with chat_server.start() as server:
+        results = run(server, requests, tmp_path / "j.jsonl", kv_tokens=100)
+        assert server.stats()["requests"] == 1
+        kinds = {g.error.kind if g.error else g.text for g in results}
+        assert kinds == {"overlong", "echo: fits"}
+        # A server with a larger cache is asked.
+        run(server, requests, tmp_path / "j.jsonl", kv_tokens=101)
+        assert server.stats()["requests"] == 2
+
+
+def test_prompts_on_disk_are_sent_like_others(tmp_path):
+    store = PromptFile(tmp_path)
+    text = "灯塔 " * 200_000 + "\U0001f600"
+    given = chat.Request([{"role": "user", "content": text}], chat.Sampling(max_tokens=8, extra={"top_k": 3}), 7)
+    kept = chat.Request(store.add(given.messages), given.sampling, given.seed)
+    assert kept.body("m") == given.body("m")
+    assert kept.key("m") == given.key("m")
+    assert json.loads(kept.body("m", stream=True)) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": text}],
+        "temperature": 0.7,
+        "top_p": 0.95,
+        "max_tokens": 8,
+        "seed": 7,
+        "top_k": 3,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    with chat_server.start() as server:
+        assert run(server, [kept], tmp_path / "j.jsonl")[0].text == f"echo: {text}"
+
+
+def grouped(count, name="a"):
+    return [chat.Request(ask(f"{name}{n}").messages, chat.Sampling(), n, 0, 10, name, 8) for n in range(count)]
+
+
+def test_followers_start_when_the_first_token_comes_and_not_before(tmp_path):
+    with stream_server.start("--read", 0.2, "--write", 1.0) as server:
+        results = run(server, [*grouped(3), *grouped(2, "b"), ask("alone")], tmp_path / "j.jsonl", max_requests=8)
+        log = server.stats()["log"]
+        assert server.stats()["streams"] == 2
+    assert sorted(g.text for g in results) == [*(f"echo: {n}" for n in ("a0", "a1", "a2", "alone", "b0", "b1"))]
+    assert {g.usage.completion_tokens for g in results} == {7}
+    # Slots are not left idle meanwhile: what does not belong to the group starts at once.
+    assert set(log[:3]) == {"start a0", "start b0", "start alone"}
+    for name in ("a", "b"):
+        assert log.index(f"first {name}0") < log.index(f"start {name}1") < log.index(f"end {name}0")
+
+
+@pytest.mark.parametrize("options", [("--cut",), ("--refuse",), ("--reasoning",), ()])
+def test_streams_end_in_the_same_answers_as_whole_replies(tmp_path, options):
+    with stream_server.start(*options) as server:
+        results = run(server, grouped(4), tmp_path / "j.jsonl", max_requests=4)
+        stats = server.stats()
+    thought = "<think>let me think</think>" if "--reasoning" in options else ""
+    # Only the request that is sent ahead is streamed.
+    expected = [f"{thought if n == 0 else ''}echo: a{n}" for n in range(4)]
+    assert sorted(g.text for g in results) == sorted(expected)
+    assert all(g.finish_reason == "stop" and g.error is None for g in results)
+    # A stream that breaks off is asked again, one that is refused is asked for whole.
+    assert (stats["requests"], stats["streams"]) == {("--cut",): (5, 2), ("--refuse",): (5, 1)}.get(options, (4, 1))
+
+
+def test_servers_that_do_not_stream_answer_as_ever(tmp_path):
+    with chat_server.start() as server:
+        results = run(server, grouped(5), tmp_path / "j.jsonl")
+        assert server.stats()["requests"] == 5
+    assert sorted(g.text for g in results) == [f"echo: a{n}" for n in range(5)]
+
+
+def test_a_stream_that_never_ends_is_a_timeout(tmp_path):
+    with stream_server.start("--write", 30) as server:
+        results = run(server, grouped(2)[:1] + grouped(2), tmp_path / "j.jsonl", timeout=0.5, retries=0)
+    assert {g.error.kind for g in results} == {"timeout"}
+
+
 def test_request_cap(tmp_path):
     with chat_server.start("--delay", 0.05) as server:
         run(server, [ask(f"q{i}") for i in range(10)], tmp_path / "j.jsonl", max_requests=2)
@@ -167,7 +247,7 @@ def test_a_proxy_does_not_see_local_requests(tmp_path, monkeypatch):
     server_endpoint = chat.Endpoint
     with chat_server.start() as server, Journal(tmp_path / "j.jsonl") as journal:
         results = []
-        chat.run(server_endpoint(server.base_url, "echo", retries=0), [ask("a")], journal, results.append)
+        chat_batch.run(server_endpoint(server.base_url, "echo", retries=0), [ask("a")], journal, results.append)
     assert results[0].text == "echo: a"
 
 

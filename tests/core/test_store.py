@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import random
@@ -44,6 +45,24 @@ def test_content_key_is_the_head_of_the_sha256_of_compact_json():
     assert content_key(["a", "b"]) != content_key("a", "b")
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+)
+
+
+@given(st.lists(JSON, max_size=3))
+def test_content_keys_do_not_depend_on_what_writes_the_json(parts):
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert content_key(*parts) == hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def test_every_character_is_written_alike():
+    text = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    written = json.dumps([text], ensure_ascii=False, separators=(",", ":")).encode()
+    assert content_key(text) == hashlib.sha256(written).hexdigest()[:32]
+
+
 def test_file_sha256_of_abc(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     assert file_sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -69,7 +88,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
     [
         (b'{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         (b'{"a": 1}\n[1]\n', "line 2 is a JSON list, expected an object"),
-        (b'{"a": ' + b"[" * 100_000 + b"\n", "line 1 is nested too deeply"),
+        (b'{"a": ' + b"[" * 100_000 + b"\n", "line 1 is not JSON (nested too deeply)"),
         (b'{"a": 1}\n\n{"a": "\xff"}\n', "line 3 is not UTF-8 (byte 7 of the line)"),
         ('{"a": "中"}'.encode("utf-16"), "line 1 is not UTF-8"),
         ('{"a": "中文"}'.encode("gbk"), "line 1 is not UTF-8"),
@@ -180,6 +199,20 @@ def test_rows_come_back_and_the_last_of_a_key_wins(tmp_path):
         assert "k2" in journal
         assert "k3" not in journal
     assert (tmp_path / "deep" / "j.jsonl").read_bytes().count(b"\n") == 3
+
+
+def test_rows_can_stay_on_disk(tmp_path):
+    with Journal(tmp_path / "j.jsonl", on_disk=True) as journal:
+        for key, text in (("a", "灯 one"), ("b", "half \ud800"), ("a", "two")):
+            journal.append(key, text=text)
+        assert journal.get("a") == {"key": "a", "text": "two"}
+        assert (len(journal), "b" in journal, journal.get("c"), journal.rows) == (2, True, None, {})
+    with open(tmp_path / "j.jsonl", "ab") as handle:
+        handle.write(b'{"key": "torn')
+    with Journal(tmp_path / "j.jsonl", on_disk=True) as journal:
+        journal.append("d", text="three")
+        found = {key: journal.get(key) for key in "abd"}
+    assert [row["text"] for row in found.values()] == ["two", "half \ud800", "three"]
 
 
 def test_half_a_character_from_a_model_survives(tmp_path):

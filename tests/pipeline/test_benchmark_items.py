@@ -180,8 +180,8 @@ def test_mrcr_reports_the_public_bins_beside(tmp_path):
     # Every message and every answer once.
     assert len(counted) == sum(len(json.loads(row["prompt"])) + 1 for row in benchmark_rows.MRCR)
     # 17 messages and the answer: 18 x 300 = 5,400 tokens.
-    assert item.buckets == {"needles": "2", "o200k": "8k"}
-    assert load("mrcr-128k", path)[0].buckets == {"needles": "2"}
+    assert item.buckets == {"needles": "2", "o200k": "8k", "depth": "80-100%"}
+    assert load("mrcr-128k", path)[0].buckets == {"needles": "2", "depth": "80-100%"}
 
 
 def test_a_row_that_is_hopelessly_long_is_not_counted(tmp_path):

@@ -58,7 +58,7 @@ def test_unknown_name_lists_all_names():
 def test_prompt_as_json_text_or_list_is_the_same_item(tmp_path):
     text = write_rows(tmp_path / "a.jsonl", [row(prompt=json.dumps(row()["prompt"]))])
     plain = write_rows(tmp_path / "b.jsonl", [row()])
-    assert mrcr.load(options(data=text)) == mrcr.load(options(data=plain))
+    assert list(mrcr.load(options(data=text))) == list(mrcr.load(options(data=plain)))
 
 
 def test_parquet_of_the_public_schema(tmp_path):
@@ -76,7 +76,7 @@ def test_parquet_of_the_public_schema(tmp_path):
         for number in range(3)
     ]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "2needle.parquet")
-    items = mrcr.load(options(data=str(tmp_path), limit=2))
+    items = list(mrcr.load(options(data=str(tmp_path), limit=2)))
     assert [item.id for item in items] == ["0", "1"]
     assert items[1].gold == {"answer": "abc1", "prefix": "abc"}
     assert items[0].buckets == {"needles": "2"}
@@ -98,7 +98,7 @@ def test_parquet_of_the_public_schema(tmp_path):
 def test_bad_rows_are_named(tmp_path, bad, message):
     path = write_rows(tmp_path / "rows.jsonl", [row(id="x"), row(**bad)])
     with pytest.raises(DataError, match=message):
-        mrcr.load(options(data=path))
+        list(mrcr.load(options(data=path)))
 
 
 def test_length_filter_comes_before_the_limit(tmp_path):
@@ -106,7 +106,7 @@ def test_length_filter_comes_before_the_limit(tmp_path):
     path = write_rows(tmp_path / "rows.jsonl", [long_row, row(), row(answer="abcOther.")])
     assert [item.id for item in mrcr.load(options(data=path, limit=1))] == ["1"]
     with pytest.raises(DataError, match="no row of at most 4 tokens"):
-        mrcr.load(options(data=path, max_length=[4]))
+        list(mrcr.load(options(data=path, max_length=[4])))
 
 
 def test_mrcr_without_data_says_what_to_pass():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golongrl.core import chat, chat_template, tokens
+from golongrl.core import chat, chat_template, prompts, tokens
 from golongrl.core.byte_model import CHAT_TEMPLATE
 from golongrl.core.config import build
 from golongrl.core.errors import UsageError
@@ -142,32 +142,47 @@ def test_error_stops_before_the_first_request_and_skip_counts(tmp_path):
     assert card.rows()[0][-1] == "1 overlong_input"
 
 
-def slot(identity, n_tokens, document, repeat=0):
-    one = item(identity, document=document, cluster=identity)
-    request = chat.Request(one.messages, chat.Sampling(), 0, repeat, n_tokens)
-    return Slot(one, repeat, n_tokens, request)
+def slot(identity, n_tokens, document, repeat=0, question="who?"):
+    one = item(identity, document=document, cluster=identity, after=f"\nQuestion: {question}")
+    prompt = prompts.measure(one.messages)
+    request = chat.Request(prompt, chat.Sampling(), 0, repeat, n_tokens)
+    return Slot(one, repeat, n_tokens, request, prompt=prompt)
 
 
 def test_prompts_of_one_context_go_together_long_ones_first():
+    x, y, z = ("".join(f"{name} is {n}. " for n in range(900)) for name in "xyz")
     slots = [
-        slot("a", 50, "x" * 9),
-        slot("b", 900, "y" * 9),
-        slot("c", 60, "x" * 9),
-        slot("d", 70, "z" * 9),
-        slot("e", 400, "y" * 9),
-        slot("a", 50, "x" * 9, repeat=1),
+        slot("a", 5000, x, question="a"),
+        slot("b", 9000, y, question="b"),
+        slot("c", 6000, x, question="c"),
+        slot("d", 7000, z, question="d"),
+        slot("e", 4000, y, question="e"),
+        slot("a", 5000, x, repeat=1, question="a"),
     ]
     without = Slot(item("f"), 0, 10_000, None, overlong=True)
     sent = order.sending_order([*slots, without])
     assert [s.item.id for s in sent] == ["b", "e", "d", "c", "a", "a"]
+    groups = [s.request.group for s in sent]
+    assert [len(set(groups[:2])), groups[2], len(set(groups[3:]))] == [1, "", 1]
+    assert groups[0] != groups[3]
+    # What all of a group share, in tokens of its shortest: nearly all of 4000, of 5000.
+    assert 3000 < sent[0].request.n_shared == sent[1].request.n_shared < 4000
+    assert 3750 < sent[3].request.n_shared == sent[5].request.n_shared < 5000
 
 
+def test_nobody_waits_for_a_short_common_start():
+    instruction = "Read this with care, and answer in one word. " * 20
+    slots = [slot(str(n), 250, instruction + f"{n} " * n) for n in range(5)]
+    assert all(s.request.group == "" for s in order.sending_order(slots))
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 9)), max_size=30))
 def test_every_request_is_sent_once_and_contexts_are_never_torn(pairs):
-    slots = [slot(str(number), size, "t" * context) for number, (context, size) in enumerate(pairs)]
+    slots = [slot(str(number), size, str(context) * 2000) for number, (context, size) in enumerate(pairs)]
     sent = order.sending_order(slots)
     assert sorted(s.item.id for s in sent) == sorted(s.item.id for s in slots)
-    contexts = [order.context_key(s.item) for s in sent]
+    contexts = [s.item.messages[1]["content"][6] for s in sent]
     changes = sum(one != other for one, other in itertools.pairwise(contexts))
     assert changes == max(0, len(set(contexts)) - 1)
 
@@ -194,7 +209,7 @@ def test_shuffled_questions_over_one_corpus_meet_a_warm_cache(tmp_path):
 
 
 def test_what_became_of_a_sample():
-    one = slot("a", 5, "x")
+    one = samples.facts_of(slot("a", 5, "x"))
 
     def status(score, finish="stop", **values):
         answer = chat.Generation(key="k", text="t", finish_reason=finish)
@@ -255,13 +270,20 @@ def test_the_progress_says_how_fast_and_how_long():
         def note(self, text):
             notes.append(text)
 
-    show = pace.pace(Shown(), 4, clock=lambda: next(now))
+    scores = iter(["", "score 0.500 of 1", "score 0.250 of 2"])
+    sizes = {"a": 3000, "b": 2000, "c": 1000, "d": 1000}
+    show = pace.pace(Shown(), sizes, lambda: next(scores), clock=lambda: next(now))
     usage = chat.Usage(prompt_tokens=1, completion_tokens=100)
     show(chat.Generation(key="a", text="t", usage=usage))
     show(chat.Generation(key="b", error=chat.ChatError(kind="server", message="m")))
     show(chat.Generation(key="c", text="t", usage=usage))
-    # 2 s for one of four: 6 s for the rest; at last 3604 s for three, 1201 s for one more.
-    assert notes == ["50 tokens/s, 0:06 left", "25 tokens/s, 0:04 left, 1 errors", "0 tokens/s, 20:01 left, 1 errors"]
+    # An answer's 100 tokens weigh as much as 3000 of a prompt: 6001 done in 2 s, 4000 + 3 x 3001 left; then 8002 in
+    # 4 s, 2000 + 2 x 1501 left; then 12003 in 3604 s, 1000 + 2001 left.
+    assert notes == [
+        "50 tokens/s, 0:04 left",
+        "25 tokens/s, score 0.500 of 1, 1 errors, 0:03 left",
+        "0 tokens/s, score 0.250 of 2, 1 errors, 15:01 left",
+    ]
 
 
 def test_a_cut_is_exact_by_the_models_own_tokenizer_and_template(tmp_path):

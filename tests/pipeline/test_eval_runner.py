@@ -6,7 +6,7 @@ import pytest
 from golongrl.core import chat
 from golongrl.core.config import build
 from golongrl.core.errors import ConfigError, DataError, RunConflictError, ServerError, UsageError
-from golongrl.pipeline.evaluation import grading, plan, runner, scorecard
+from golongrl.pipeline.evaluation import aggregates, grading, plan, runner
 from golongrl.pipeline.evaluation.config import EvalConfig
 
 
@@ -42,7 +42,6 @@ def test_a_run_writes_everything_and_a_second_one_asks_nothing(tmp_path):
     assert results["tokens"]["completion"] == 42
     assert [b["value"] for b in results["buckets"]["needles"]] == ["2", "4"]
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["finished"]
-    assert "<script" not in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_errors_are_owed_counted_and_asked_again(tmp_path):
@@ -352,7 +351,7 @@ def test_grading_in_a_pool_equals_grading_here():
     gold = {"answer": "abc" + "the rain falls on the town " * 300, "prefix": "abc"}
     jobs = [grading.Job("mrcr", gold, "abc" + "the rain falls " * n, "optional") for n in range(1, 30)]
     assert sum(len(job.response) + len(gold["answer"]) for job in jobs) > grading.POOL_ABOVE_CHARACTERS
-    assert list(grading.grade_all(jobs, workers=2)) == [grading.grade(job) for job in jobs]
+    assert grading.grade_all(jobs, workers=2) == [grading.grade(job) for job in jobs]
 
 
 def sample(identity, score, cluster, needles="2", length="4k"):
@@ -369,10 +368,11 @@ def sample(identity, score, cluster, needles="2", length="4k"):
 
 def test_aggregate_by_hand():
     samples = [sample("a", 1.0, "x"), sample("b", 0.0, "y"), sample("c", None, "y")]
-    entry = scorecard.aggregate(samples, seed=0)
+    entry = aggregates.aggregate(samples, seed=0)
     assert entry == {
         "n": 3,
         "n_scored": 2,
+        "n_clusters": 2,
         "counts": {
             "ok": 2,
             "no_answer": 0,
@@ -385,20 +385,21 @@ def test_aggregate_by_hand():
         "score": 0.5,
         "low": 0.0,
         "high": 1.0,
+        "interval": aggregates.BOUND,
         "score_unscored_as_zero": 0.333333,
     }
-    alone = scorecard.aggregate(samples[:1], seed=0)
+    alone = aggregates.aggregate(samples[:1], seed=0)
     assert (alone["score"], alone["low"], alone["high"]) == (1.0, None, None)
 
 
 def test_buckets_are_ordered_by_size():
     lengths = ["16k", "512", ">1m", "4k", "1m"]
     samples = [sample(str(i), 1.0, "x", length=value) for i, value in enumerate(lengths)]
-    tables = scorecard.by_bucket(samples, ["needles", "length"], seed=0)
+    tables = aggregates.by_bucket(samples, ["needles", "length"], seed=0)
     assert [entry["value"] for entry in tables["length"]] == ["512", "4k", "16k", "1m", ">1m"]
     assert "needles x length" not in tables
     samples[0]["needles"] = "4"
-    pairs = scorecard.by_bucket(samples, ["needles", "length"], seed=0)["needles x length"]
+    pairs = aggregates.by_bucket(samples, ["needles", "length"], seed=0)["needles x length"]
     assert [entry["value"] for entry in pairs] == ["2 x 512", "2 x 4k", "2 x 1m", "2 x >1m", "4 x 16k"]
 
 

@@ -1,5 +1,6 @@
 """Settings of `golongrl eval`."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +12,7 @@ from golongrl.pipeline.evaluation import benchmarks
 ThinkOption = Literal["auto", "required", "optional"]
 Engine = Literal["transformers", "vllm", "sglang"]
 Overlong = Literal["error", "skip", "middle-document"]
+YarnOption = Literal["auto", "off"] | float
 
 RECIPE_INPUT = 131072
 RECIPE_OUTPUT = 51200
@@ -36,6 +38,8 @@ _NOT_IDENTITY = frozenset(
         "judge_base_url",
         "judge_api_key_env",
         "judge_concurrency",
+        "price_input",
+        "price_output",
     }
 )
 JUDGE_SETTINGS = ("judge_model", "judge_temperature", "judge_max_output", "judge_retries")
@@ -89,6 +93,10 @@ class EvalConfig(Config):
     """Largest answer in tokens, thinking included; default 51200 or the benchmark's, less where it must be."""
     max_model_len: int | None = Field(default=None, ge=2)
     """Prompt and answer together; default: what the server or the model's config.json says."""
+    yarn: YarnOption = "auto"
+    """Prompts longer than the model: auto scales its rotary embedding by the smallest factor for each bucket of
+    lengths, off leaves them out, a number is the factor for all prompts. A running server (--base-url) has the factor
+    it was started with; a number says which."""
     overlong: Overlong = "skip"
     """Prompts above `max_input`: stop before the first request, leave them out, or cut the document's middle."""
     tokenizer: str | None = None
@@ -98,7 +106,8 @@ class EvalConfig(Config):
     concurrency: int | Literal["auto"] = "auto"
     """Requests at once."""
     token_budget: int | None = Field(default=None, ge=1)
-    """Prompt and output tokens in flight at once; default: 8 times the model's length."""
+    """Prompt and expected output tokens in flight at once; default: what the server's KV cache holds, or, where it
+    does not say, 8 times the model's length."""
     timeout: float = Field(default=3600.0, gt=0)
     """Seconds until a request counts as lost."""
     retries: int = Field(default=5, ge=0)
@@ -117,6 +126,10 @@ class EvalConfig(Config):
     """How often a reply without a verdict is asked for again, before the answer counts as unjudged."""
     judge_concurrency: int = Field(default=16, ge=1)
     """Questions to the judge at once."""
+    price_input: float | None = Field(default=None, ge=0)
+    """Price of a million prompt tokens, in any currency; with `price_output` the report states what the run cost."""
+    price_output: float | None = Field(default=None, ge=0)
+    """Price of a million answer tokens, thinking included."""
     bfcl_python: str | None = None
     """Interpreter that has the package bfcl-eval; default: `server_python`."""
     seed: int = 0
@@ -155,6 +168,19 @@ class EvalConfig(Config):
         if not value or min(value) < 2:
             raise ValueError("a request needs at least 2 needles, or there is nothing to tell apart")
         return sorted(set(value))
+
+    @field_validator("yarn", mode="before")
+    @classmethod
+    def _parse_factor(cls, value: object) -> object:
+        if value in ("auto", "off"):
+            return value
+        try:
+            factor = float(str(value))
+        except ValueError:
+            factor = math.nan
+        if not 1 < factor < math.inf:
+            raise ValueError("must be auto, off, or a factor above 1")
+        return factor
 
     @field_validator("concurrency")
     @classmethod

@@ -1,22 +1,27 @@
-"""One benchmark of one run: its items, its run folder, and which generation belongs to which item."""
+"""One benchmark of one run: its items, its run folder, and which generation belongs to which item.
+
+Items are read one by one. Their prompts go to a file and come back when it is their turn; what is held of an item is
+small.
+"""
 
 import functools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from golongrl.core import chat, chat_template, runs, tokens
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.store import content_key, file_sha256, write_json, write_text
-from golongrl.pipeline.evaluation import benchmarks, hub_data, overlong
+from golongrl.core.prompts import Prompt, PromptFile, measure
+from golongrl.core.store import atomic_path, content_key, file_sha256, write_json
+from golongrl.pipeline.evaluation import asked, benchmarks, hub_data, overlong
 from golongrl.pipeline.evaluation.benchmarks import mrcr
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Messages
 from golongrl.pipeline.evaluation.benchmarks.passages import read_documents
 from golongrl.pipeline.evaluation.config import JUDGE_SETTINGS, EvalConfig
 from golongrl.pipeline.evaluation.order import sending_order
-from golongrl.pipeline.evaluation.plan import Limits, Model, choose_limits, make_sampling
+from golongrl.pipeline.evaluation.plan import Limits, Model, choose_limits, make_sampling, with_yarn
 from golongrl.pipeline.evaluation.responses import Response, carries_items, items_of, read_responses
 
 
@@ -24,9 +29,9 @@ from golongrl.pipeline.evaluation.responses import Response, carries_items, item
 class Slot:
     """One answer that a run wants: an item, which repeat of it, and the prompt's size (None without a prompt).
 
-    `request` is None where nothing is asked here: finished responses, questions that another program asks, and
-    prompts longer than `max_input`, which are `overlong`. `n_cut_tokens` went from the item's document so that it
-    fits.
+    The item's `messages` are not here but in `prompt`, which is None where they are not kept. `request` is None where
+    nothing is asked here: finished responses, questions that another program asks, and prompts longer than
+    `max_input`, which are `overlong`. `n_cut_tokens` went from the item's document so that it fits.
     """
 
     item: Item
@@ -35,6 +40,7 @@ class Slot:
     request: chat.Request | None
     overlong: bool = False
     n_cut_tokens: int = 0
+    prompt: Prompt | None = None
 
 
 @dataclass
@@ -49,6 +55,15 @@ class BenchJob:
     folder: Path
     own_items: bool = False
     """Whether the rows of the responses file carry the items themselves."""
+    prompts: PromptFile | None = None
+    """Where the prompts are until they are sent; None where none is."""
+    shown: list[asked.Row] = field(default_factory=list)
+    """What the report shows of each item."""
+
+    def close(self) -> None:
+        """Give back the space that the prompts take."""
+        if self.prompts is not None:
+            self.prompts.close()
 
     @functools.cached_property
     def sent(self) -> list[Slot]:
@@ -107,16 +122,23 @@ def input_hashes(config: EvalConfig, job: BenchJob) -> dict[str, str]:
     return hashes
 
 
-def prepare(config: EvalConfig, name: str, model: Model, known_length: int | None) -> BenchJob:
-    """Load the items and lay down what will be asked; writes nothing.
+def prepare(
+    config: EvalConfig,
+    name: str,
+    model: Model,
+    known_length: int | None,
+    on_item: Callable[[], None] = lambda: None,
+) -> BenchJob:
+    """Load the items and lay down what will be asked; writes nothing but prompts in a file without a name.
 
     Raises UsageError for prompts that do not fit, where `overlong` is "error".
     """
     bench = benchmarks.get(name)
     folder = default_folder(config, name, model)
     short = bench.short_output(config.answer_tokens) if bench.short_output and model.think == "optional" else None
-    limits = _saved_limits(folder, config) or choose_limits(
-        config, known_length, short, max_input=bench.max_input, max_output=bench.max_output
+    saved = _saved_limits(folder, config)
+    limits = saved or choose_limits(
+        config, known_length, short, reach=model.reach, max_input=bench.max_input, max_output=bench.max_output
     )
     responses = read_responses(config.responses) if config.responses is not None else None
     data = data_of(config, name)
@@ -125,66 +147,86 @@ def prepare(config: EvalConfig, name: str, model: Model, known_length: int | Non
         return chat_template.prompt_tokens(model.tokenizer, messages, model.template)
 
     own_items = responses is not None and data is None and carries_items(responses, bench)
-    if responses is not None and own_items:
-        items = items_of(responses, bench)
-    else:
-        options = LoadOptions(
-            data=data,
-            tokenizer=model.tokenizer,
-            count_prompt=count_prompt,
-            max_length=config.max_length,
-            limit=config.limit,
-            needles=config.needles,
-            answer_tokens=config.answer_tokens,
-            seed=config.seed,
-            count_o200k=mrcr.o200k_counter() if bench.dataset == mrcr.MRCR.dataset else None,
-        )
-        items = list(bench.load(options))
+    found = BenchJob(bench, model, limits, [], responses, folder, own_items)
+    if responses is None and not (config.rescore or config.dry_run):
+        found.prompts = PromptFile(_existing_parent(folder))
     answered: dict[str, list[int]] = {}
     for identity, repeat in sorted(responses or ()):
         answered.setdefault(identity, []).append(repeat)
-    if responses is not None and not any(item.id in answered for item in items):
-        raise DataError(f"no id of {config.responses} is among the {len(items)} items; check --data")
-    slots = []
+    if responses is not None and own_items:
+        items: Iterable[Item] = items_of(responses, bench)
+    else:
+        items = bench.load(_load_options(config, bench, model, data, count_prompt))
     for item in items:
         n_input = count_prompt(item.messages) if item.messages else None
         if n_input is not None:
             # By the item as it is, not by what is left of it.
             _put_length(item, n_input, bench, model)
+        # What is shown of a prompt is taken here, where it is whole.
+        found.shown.append(asked.row_of(item))
         if responses is not None:
-            slots += [Slot(item, repeat, n_input, None) for repeat in answered.get(item.id, [0])]
+            bare = replace(item, messages=[])
+            found.slots += [Slot(bare, repeat, n_input, None) for repeat in answered.get(item.id, [0])]
         else:
-            slots += _slots(config, model, limits, item, n_input, count_prompt, config.repeats_of(name))
+            found.slots += _slots(config, found, item, n_input, count_prompt)
+        on_item()
+    if responses is not None and not any(slot.item.id in answered for slot in found.slots):
+        raise DataError(f"no id of {config.responses} is among the {len(found.shown)} items; check --data")
     if config.overlong == "error":
-        _refuse_overlong(name, slots, limits)
-    return BenchJob(bench, model, limits, slots, responses, folder, own_items)
+        _refuse_overlong(name, found.slots, limits)
+    if saved is None:
+        inputs = (slot.n_input_tokens for slot in found.slots if slot.n_input_tokens is not None)
+        found.limits = with_yarn(config, model, limits, inputs)
+    return found
+
+
+def _load_options(
+    config: EvalConfig, bench: Benchmark, model: Model, data: str | None, count_prompt: Callable[[Messages], int]
+) -> LoadOptions:
+    return LoadOptions(
+        data=data,
+        tokenizer=model.tokenizer,
+        count_prompt=count_prompt,
+        max_length=config.max_length,
+        limit=config.limit,
+        needles=config.needles,
+        answer_tokens=config.answer_tokens,
+        seed=config.seed,
+        count_o200k=mrcr.o200k_counter() if bench.dataset == mrcr.MRCR.dataset else None,
+    )
+
+
+def _existing_parent(folder: Path) -> Path:
+    """The nearest folder that is there: on the same disk as the run, which is not made before all items are read."""
+    return next(parent for parent in folder.absolute().parents if parent.is_dir())
 
 
 def _slots(
     config: EvalConfig,
-    model: Model,
-    limits: Limits,
+    job: BenchJob,
     item: Item,
     n_input: int | None,
     count_prompt: Callable[[Messages], int],
-    repeats: int,
 ) -> list[Slot]:
     """The slots of one item, with its document cut where that is wanted and needed."""
+    limits, repeats = job.limits, range(config.repeats_of(job.bench.name))
     n_cut, too_long = 0, n_input is not None and n_input > limits.max_input
     if too_long and n_input is not None and config.overlong == "middle-document":
-        cut = overlong.cut_document(item, n_input, limits.max_input, model.tokenizer, count_prompt)
+        cut = overlong.cut_document(item, n_input, limits.max_input, job.model.tokenizer, count_prompt)
         if cut is not None:
             item, n_input, n_cut = cut
             too_long = False
-    if n_input is None or too_long:
-        return [Slot(item, repeat, n_input, None, too_long) for repeat in range(repeats)]
-    sampling, prompt = make_sampling(config, model, limits), content_key(item.messages)
-    found = []
-    for repeat in range(repeats):
-        request = chat.Request(
-            item.messages, sampling, chat.derive_seed(config.seed, prompt, repeat), repeat, n_input
-        )
-        found.append(Slot(item, repeat, n_input, request, False, n_cut))
+    bare, prompt = replace(item, messages=[]), None
+    # Items that were built are written down, whether they fit or not.
+    if item.messages and not (too_long and job.bench.as_row is None):
+        prompt = job.prompts.add(item.messages) if job.prompts is not None else measure(item.messages)
+    if n_input is None or prompt is None or too_long:
+        return [Slot(bare, repeat, n_input, None, too_long, prompt=prompt) for repeat in repeats]
+    sampling, found = make_sampling(config, job.model, limits), []
+    for repeat in repeats:
+        seed = chat.derive_seed(config.seed, prompt.key, repeat)
+        request = chat.Request(prompt, sampling, seed, repeat, n_input)
+        found.append(Slot(bare, repeat, n_input, request, False, n_cut, prompt))
     return found
 
 
@@ -210,8 +252,8 @@ def _saved_limits(folder: Path, config: EvalConfig) -> Limits | None:
     if config.fresh or not path.is_file():
         return None
     try:
-        return Limits(**json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, TypeError) as error:
+        return Limits.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError, AttributeError) as error:
         raise DataError(f"{path} was changed by hand; pass --fresh to start over") from error
 
 
@@ -231,7 +273,16 @@ def open_folder(config: EvalConfig, job: BenchJob) -> runs.Run:
         free=JUDGE_SETTINGS if config.rescore else (),
     )
     write_json(run.path("limits.json"), job.limits.as_json())
-    if job.bench.as_row is not None and job.responses is None:
-        rows: dict[str, dict[str, Any]] = {s.item.id: job.bench.as_row(s.item) for s in job.slots}
-        write_text(run.path("items.jsonl"), "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows.values()))
+    if job.bench.as_row is not None and job.prompts is not None:
+        _write_items(run.path("items.jsonl"), job, job.bench.as_row)
     return run
+
+
+def _write_items(path: Path, job: BenchJob, as_row: Callable[[Item], dict[str, Any]]) -> None:
+    """The items that were built here, whole."""
+    built = {slot.item.id: slot for slot in job.slots}
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
+        for slot in built.values():
+            if slot.prompt is not None:
+                row = as_row(replace(slot.item, messages=slot.prompt.messages()))
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")

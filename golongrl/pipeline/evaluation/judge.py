@@ -7,7 +7,7 @@ reply without a verdict is asked for again with another seed; an answer that nev
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from golongrl.core import chat
+from golongrl.core import chat, chat_batch
 from golongrl.core.errors import ServerError
 from golongrl.core.records import Score
 from golongrl.core.store import Journal, content_key
@@ -17,6 +17,8 @@ from golongrl.pipeline.evaluation.grading import Job
 
 AGAIN_TEMPERATURE = 0.7
 """Least temperature of asking again: a greedy judge would repeat the reply that held no verdict."""
+NOT_ASKED = "judge missing"
+"""Kind of failure of an answer that the judge was not asked about."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def ask(
         requests = {key: request(config, messages, attempt) for key, messages in open_questions.items()}
         missing = [one for one in requests.values() if _owed(journal, one, where)]
         if missing:
-            chat.run(where, missing, journal, lambda reply: on_reply() if attempt == 0 else None)  # noqa: B023
+            chat_batch.run(where, missing, journal, lambda reply: on_reply() if attempt == 0 else None)  # noqa: B023
         open_questions = {
             key: open_questions[key]
             for key, one in requests.items()
@@ -109,9 +111,7 @@ def verdict(config: EvalConfig, judge: Judge, rule: Score, asked: Messages | Sco
         reply = chat.stored(journal, request(config, asked, attempt).key(where.model))
         if reply is None or reply.error is not None:
             error = reply.error if reply is not None else None
-            failure = (
-                {"kind": f"judge {error.kind}", "message": error.message} if error else {"kind": "judge missing"}
-            )
+            failure = {"kind": f"judge {error.kind}", "message": error.message} if error else {"kind": NOT_ASKED}
             return Verdict(Score(value=None, reason="error", details={**details, **failure}), failed=True)
         found = judge.read_verdict(reply.text)
         if found is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import chat, chat_template, tokens, yarn_plan
+from golongrl.core import chat, chat_template, json_text, tokens, yarn_plan
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.model_config import model_config
 from golongrl.core.rope import own_length
@@ -62,7 +62,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_text.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
     return value if isinstance(value, dict) else {}

@@ -89,10 +89,10 @@ def _json_rows(text: IO[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]
             value, end = decoder.raw_decode(buffer, position)
             # A number may go on in the next chunk; objects say where they end.
             complete = isinstance(value, dict) or end < len(buffer) or ended
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             if ended:
                 where = f"{name} row {number + 1}"
-                problem = getattr(error, "msg", "nested too deeply")
+                problem = getattr(error, "msg", "nested too deeply, or a number of too many digits")
                 raise DataError(f"{where} is not JSON ({problem}); mend it or download the file again") from error
             complete = False
         if not complete:

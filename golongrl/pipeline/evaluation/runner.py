@@ -1,88 +1,127 @@
 """`golongrl eval`: load, plan, generate what is missing, grade and judge, write the scorecard.
 
-Every step is safe to repeat. Generations are journalled as they come; grading starts from the journal alone, in item
+Every step is safe to repeat. Generations are journalled as they come; scoring starts from the journal alone, in item
 order, so an interrupted run ends with the same bytes as an undisturbed one.
 """
 
 import contextlib
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import chat, servers, tokens
-from golongrl.core.errors import UsageError
-from golongrl.core.runs import Run, only_writer
-from golongrl.core.store import Journal, write_json, write_text
-from golongrl.pipeline.evaluation import benchmarks, external, grading, job, judge, plan, samples, scorecard
-from golongrl.pipeline.evaluation.config import JUDGE_SETTINGS, EvalConfig
-from golongrl.pipeline.evaluation.pace import Progress, pace, silent
-from golongrl.pipeline.evaluation.samples import Sample
-
-_STREAMS = 32
-_BUDGET_IN_LENGTHS = 8
-
+from golongrl.core import chat, kv_pool, tokens
+from golongrl.core.errors import ServerError, UsageError
+from golongrl.core.runs import only_writer
+from golongrl.core.store import Journal
+from golongrl.pipeline.evaluation import (
+    answering,
+    asked,
+    benchmarks,
+    external,
+    job,
+    judge,
+    length_notes,
+    overview_page,
+    plan,
+    scorecard,
+    scoring,
+    serving,
+)
+from golongrl.pipeline.evaluation.config import EvalConfig
+from golongrl.pipeline.evaluation.pace import Progress, silent
 
 Say = Callable[[str], None]
 
 
-@dataclass
-class _Opened:
-    """A benchmark of this run with its open folder and journals."""
+class StoppedError(ServerError):
+    """An endpoint is gone; `card` holds what was finished before, and counts the rest as owed."""
 
-    job: job.BenchJob
-    run: Run
-    journal: Journal
-    verdicts: Journal | None
-    """The judge's replies; None where no judge is asked."""
+    def __init__(self, message: str, card: scorecard.Scorecard):
+        super().__init__(message)
+        self.card = card
 
 
 def evaluate(config: EvalConfig, progress: Progress = silent, say: Say = lambda text: None) -> scorecard.Scorecard:
     """Run or resume an evaluation and write each benchmark's folder.
 
-    A folder holds config.json, manifest.json, limits.json, generations.jsonl and judge.jsonl (the journals),
-    samples.jsonl, results.json and report.html; mrcr-mini also items.jsonl. Samples that could not be generated or
-    judged stay owed: the result says how many, and the same command asks for them again. Raises ServerError when an
-    endpoint is gone.
+    A folder holds config.json, manifest.json, limits.json, asked.jsonl, generations.jsonl and judge.jsonl (the
+    journals), samples.jsonl, results.json and report.html; mrcr-mini also items.jsonl. Samples that could not be
+    generated or judged stay owed: the result says how many, and the same command asks for them again. Raises
+    StoppedError when an endpoint is gone, after the scorecards of what is there were written; ServerError when that
+    is so before anything was asked.
     """
     jobs, model = _prepare(config, progress, say)
     with contextlib.ExitStack() as stack:
         opened = []
         for bench_job in jobs:
+            stack.callback(bench_job.close)
             run = job.open_folder(config, bench_job)
             stack.enter_context(only_writer(run.folder, "eval"))
-            journal = stack.enter_context(Journal(run.path("generations.jsonl")))
+            journal = stack.enter_context(Journal(run.path("generations.jsonl"), on_disk=True))
             judged = config.judge_model is not None and bench_job.bench.judge is not None
             verdicts = stack.enter_context(Journal(run.path("judge.jsonl"))) if judged else None
-            opened.append(_Opened(bench_job, run, journal, verdicts))
-        owed = [] if config.rescore else [(one, missing) for one in opened if (missing := _missing(one))]
-        if owed:
-            with _endpoint(config, model, jobs, opened[0].run.path("server.log"), say) as endpoint:
-                for one, missing in owed:
-                    _generate(config, endpoint, one, missing, progress)
-        cards = [_score(config, one, model, progress) for one in opened]
-    return scorecard.Scorecard(cards)
-
-
-def _score(config: EvalConfig, one: _Opened, model: plan.Model, progress: Progress) -> scorecard.BenchCard:
-    """Grade, judge and write one benchmark."""
-    answers = _answers(one)
-    found = _grade(config, one, answers, progress)
-    results = scorecard.build_results(
-        one.job.bench,
-        model.name,
-        found,
-        _settings(config, one.job),
-        _seconds(answers),
-        _go_on(config),
-        judge=_judge_facts(config) if one.verdicts is not None else None,
-    )
-    _write(one.run.folder, found, results)
-    card = scorecard.BenchCard(one.job.bench.name, one.run.folder, results)
-    if card.complete:
-        one.run.finish(score=results["score"], n_samples=results["n"])
+            opened.append(answering.Opened(bench_job, run, journal, verdicts))
+            _note_questions(opened[-1])
+        gone = None
+        if not config.rescore:
+            try:
+                _answer(config, model, opened, progress, say)
+            except ServerError as error:
+                gone = error
+        cards, judge_gone = [], None
+        for one in opened:
+            card, failed = scoring.score(config, one, model, progress, ask_judge=judge_gone is None)
+            cards.append(card)
+            judge_gone = judge_gone or failed
+    card = scorecard.Scorecard(cards)
+    if len(cards) > 1 and config.out is not None:
+        overview_page.page_of(config.out).write(Path(config.out) / "report.html")
+    if gone or judge_gone:
+        raise StoppedError(_stopped(card, gone or judge_gone), card) from (gone or judge_gone)
     return card
+
+
+def _answer(
+    config: EvalConfig, model: plan.Model, opened: list[answering.Opened], progress: Progress, say: Say
+) -> None:
+    """Ask for all that is missing, stage by stage. Raises ServerError when a server is gone or does not start."""
+    owed = [(one, missing) for one in opened if (missing := answering.missing(one))]
+    log = opened[0].run.path("server.log")
+    for stage in serving.stages(config, model, [(one.job, missing) for one, missing in owed]):
+        with serving.endpoint(config, model, stage, log, say) as found:
+            endpoint = _within_cache(config, found, say)
+            for one, _ in owed:
+                if missing := stage.slots.get(one.job.bench.name):
+                    answering.generate(config, endpoint, one, missing, progress)
+
+
+def _within_cache(config: EvalConfig, endpoint: chat.Endpoint, say: Say) -> chat.Endpoint:
+    """The endpoint with what its KV cache holds as the budget, where it says so and the user named no other."""
+    held = kv_pool.kv_tokens(endpoint.base_url, api_key=chat.api_key(endpoint.api_key_env))
+    if held is None:
+        return endpoint
+    say(f"the server's KV cache holds {held} tokens")
+    return replace(endpoint, kv_tokens=held, token_budget=config.token_budget or held)
+
+
+def _stopped(card: scorecard.Scorecard, error: ServerError | None) -> str:
+    """What went wrong, and what there is in spite of it."""
+    done = [one.bench for one in card.cards if one.complete]
+    if not done:
+        return str(error)
+    return f"{error}; complete before that: {', '.join(done)}"
+
+
+def _note_questions(one: answering.Opened) -> None:
+    """Write what is asked, by which a page can be made of the folder at any time."""
+    asked.write(
+        one.run.folder,
+        one.job.shown,
+        one.job.slots,
+        one.job.model.think,
+        lambda slot: answering.key_of(one.job, slot),
+    )
 
 
 def describe(config: EvalConfig, progress: Progress = silent, say: Say = lambda text: None) -> list[dict[str, Any]]:
@@ -129,8 +168,7 @@ def _prepare(config: EvalConfig, progress: Progress, say: Say) -> tuple[list[job
     jobs = []
     with progress("loading items", None) as counter:
         for name in config.bench:
-            jobs.append(job.prepare(config, name, model, known))
-            counter.advance(len(jobs[-1].slots))
+            jobs.append(job.prepare(config, name, model, known, counter.advance))
     for bench_job in jobs:
         if generating:
             limits, slots = bench_job.limits, bench_job.slots
@@ -143,6 +181,8 @@ def _prepare(config: EvalConfig, progress: Progress, say: Say) -> tuple[list[job
                 f"temperature {config.temperature:g}, top-p {config.top_p:g}, "
                 f"repeats {config.repeats_of(bench_job.bench.name)}"
             )
+    for note in length_notes.notes(config, model, jobs) if generating else ():
+        say(note)
     return jobs, model
 
 
@@ -164,163 +204,7 @@ def _check_needs(config: EvalConfig) -> None:
             external.interpreter(config)
 
 
-def _judge_facts(config: EvalConfig) -> dict[str, Any]:
-    return {
-        "model": config.judge_model,
-        "temperature": config.judge_temperature,
-        "max_output": config.judge_max_output,
-        "retries": config.judge_retries,
-    }
-
-
-def _go_on(config: EvalConfig) -> str:
-    if config.responses is not None:
-        return "add their rows to the responses file and score it into another --out"
-    if config.rescore:
-        return "run the same command without --rescore to ask for them"
-    return "run the same command again to ask for them once more; samples.jsonl says what went wrong"
-
-
-def _missing(one: _Opened) -> list[job.Slot]:
-    """The slots that still want an answer, in the order in which they are asked."""
-    if one.job.responses is not None:
-        return []
-    if external.is_external(one.job.bench.name):
-        return external.owed(one.job, one.run.folder)
-    answers = ((slot, _stored(one, slot)) for slot in one.job.sent)
-    return [slot for slot, answer in answers if answer is None or answer.error is not None]
-
-
-def _stored(one: _Opened, slot: job.Slot) -> chat.Generation | None:
-    if slot.request is None:
-        return None
-    return chat.stored(one.journal, slot.request.key(one.job.model.identity))
-
-
 def _remote(config: EvalConfig) -> chat.Endpoint:
     return chat.Endpoint(
         base_url=config.base_url or "", model=config.model or "", timeout=config.timeout, retries=config.retries
     )
-
-
-@contextlib.contextmanager
-def _endpoint(
-    config: EvalConfig, model: plan.Model, jobs: list[job.BenchJob], log: Path, say: Say
-) -> Iterator[chat.Endpoint]:
-    """The configured endpoint, or a server that lives as long as the block."""
-    length = max(j.limits.max_model_len for j in jobs)
-    engine = plan.started_engine(config, model.folder)
-    with contextlib.ExitStack() as stack:
-        base_url, served, alive = config.base_url, config.model or "", None
-        if base_url is None and engine is not None:
-            say(f"starting {engine} for {model.name}; its log is {log}")
-            server = stack.enter_context(
-                servers.serve(
-                    engine,
-                    config.model or "",
-                    port=config.port,
-                    python=config.server_python,
-                    log=log,
-                    extra_args=config.server_args,
-                    max_model_len=length,
-                )
-            )
-            base_url, served, alive = server.base_url, server.model, server.check
-            say(f"{engine} is up at {base_url}")
-        # transformers serve neither batches nor keeps the random state of requests apart: one at a time.
-        streams = 1 if engine == "transformers" else _STREAMS
-        yield chat.Endpoint(
-            base_url=base_url or "",
-            model=served,
-            identity=model.identity,
-            max_requests=streams if config.concurrency == "auto" else config.concurrency,
-            token_budget=config.token_budget or _BUDGET_IN_LENGTHS * length,
-            timeout=config.timeout,
-            retries=config.retries,
-            alive=alive,
-        )
-
-
-def _generate(
-    config: EvalConfig, endpoint: chat.Endpoint, one: _Opened, missing: list[job.Slot], progress: Progress
-) -> None:
-    name, slots = one.job.bench.name, one.job.slots
-    with progress(f"{name}: generating", sum(not slot.overlong for slot in slots)) as counter:
-        counter.advance(sum(not slot.overlong for slot in slots) - len(missing))
-        if external.is_external(name):
-            external.generate(config, one.job, endpoint, one.run.folder)
-            counter.advance(len(missing))
-            return
-        requests = [slot.request for slot in missing if slot.request is not None]
-        chat.run(endpoint, requests, one.journal, pace(counter, len(requests)))
-
-
-def _answers(one: _Opened) -> list[chat.Generation | None]:
-    """The generation of each slot, from the journal, another program's results or the responses file; else None."""
-    if one.job.responses is not None:
-        found = [one.job.responses.get((slot.item.id, slot.repeat)) for slot in one.job.slots]
-        return [chat.Generation(key="", text=f.text, finish_reason=f.finish_reason) if f else None for f in found]
-    if external.is_external(one.job.bench.name):
-        texts = external.answers(one.job, one.run.folder)
-        said = [texts.get((slot.item.id, slot.repeat)) for slot in one.job.slots]
-        return [chat.Generation(key="", text=text) if text is not None else None for text in said]
-    return [_stored(one, slot) for slot in one.job.slots]
-
-
-def _grade(
-    config: EvalConfig, one: _Opened, answers: list[chat.Generation | None], progress: Progress
-) -> list[Sample]:
-    """A sample for every slot, in order; where a judge grades, after its verdicts are in the journal."""
-    name, slots = one.job.bench.name, one.job.slots
-    work = {
-        place: grading.Job(name, slot.item.gold, answer.text, one.job.model.think)
-        for place, (slot, answer) in enumerate(zip(slots, answers, strict=True))
-        if answer is not None and answer.error is None
-    }
-    scores = {}
-    with (progress if work else silent)(f"{name}: grading", len(work)) as counter:
-        for place, score in zip(work, grading.grade_all(list(work.values())), strict=True):
-            scores[place] = judge.Verdict(score)
-            counter.advance()
-    grader = one.job.bench.judge
-    if one.verdicts is not None and grader is not None:
-        asked = judge.questions(grader, list(work.values()))
-        missing = judge.owed(config, asked, one.verdicts)
-        with (progress if missing else silent)(f"{name}: judging", missing) as counter:
-            judge.ask(config, grader, asked, one.verdicts, counter.advance)
-        for place, question in zip(work, asked, strict=True):
-            scores[place] = judge.verdict(config, grader, scores[place].score, question, one.verdicts)
-    found = []
-    for place, (slot, answer) in enumerate(zip(slots, answers, strict=True)):
-        verdict = scores.get(place)
-        if answer is None or verdict is None:
-            found.append(samples.without_score(slot, answer, one.job.limits.max_input))
-        else:
-            found.append(samples.with_answer(slot, answer, verdict.score, judge_failed=verdict.failed))
-    return found
-
-
-def _seconds(answers: list[chat.Generation | None]) -> dict[str, float]:
-    spent = [answer.seconds for answer in answers if answer is not None]
-    return {"generation_sum": round(sum(spent), 3), "slowest_request": max(spent, default=0.0)}
-
-
-def _settings(config: EvalConfig, bench_job: job.BenchJob) -> dict[str, Any]:
-    """What was in force, limits and thinking included."""
-    asked = config.identity(bench_job.bench.name)
-    for name in ("bench", "model", "engine", *(JUDGE_SETTINGS if bench_job.bench.judge is None else ())):
-        asked.pop(name)
-    tokenizer = tokens.label(bench_job.model.tokenizer.name)
-    effective = {**bench_job.limits.as_json(), "think": bench_job.model.think, "tokenizer": tokenizer}
-    if bench_job.responses is not None:
-        for name in ("temperature", "top_p", "max_input", "max_output", "max_model_len", "repeats", "overlong"):
-            asked.pop(name)
-        effective = {"think": bench_job.model.think, "tokenizer": tokenizer}
-    return {**asked, **effective}
-
-
-def _write(folder: Path, found: list[Sample], results: dict[str, Any]) -> None:
-    rows = [{k: v for k, v in sample.items() if k != "bucket_keys"} for sample in found]
-    write_text(folder / "samples.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    write_json(folder / "results.json", results)
-    scorecard.write_report(folder / "report.html", results)

@@ -1,19 +1,24 @@
-"""From scored samples to a scorecard: means with intervals per bucket, counts per reason, the report page."""
+"""From scored samples to a scorecard: what results.json holds, and the table and lines for people."""
 
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import report, stats
+from golongrl.core.tasks import CAPABILITIES
+from golongrl.pipeline.evaluation import benchmarks, usage
+from golongrl.pipeline.evaluation.aggregates import (
+    DENOMINATOR,
+    FEW_CLUSTERS,
+    PAIR,
+    aggregate,
+    by_bucket,
+    heat_map,
+)
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark
 from golongrl.pipeline.evaluation.repeats import over_repeats
-from golongrl.pipeline.evaluation.samples import OWED, STATUSES, Sample
-
-DENOMINATOR = "samples with status ok, no_answer or truncated_output"
-"""What a score is the mean of; all other samples are counted beside it."""
+from golongrl.pipeline.evaluation.samples import OWED, Sample
 
 
 @dataclass(frozen=True)
@@ -47,107 +52,88 @@ class Scorecard:
 
     def remarks(self) -> list[str]:
         """Lines for people: what did not fit, what is owed and how to go on, where the files are."""
-        lines = []
-        for card in self.cards:
-            results = card.results
-            if results["n_overlong"]:
-                lines.append(
-                    f"{card.bench}: {results['n_overlong']} of {results['n']} samples do not fit the model's length "
-                    "and are not in the score"
-                )
-            if results["n_unjudged"]:
-                lines.append(
-                    f"{card.bench}: {results['n_unjudged']} of {results['n']} samples have no verdict and are not in "
-                    "the score; samples.jsonl holds what was said last"
-                )
-            if results["n_cut"]:
-                lines.append(f"{card.bench}: the document of {results['n_cut']} samples was cut to fit")
-            if results["rule"]:
-                lines.append(f"{card.bench}: scored without a judge, by {results['rule']}")
-            if not card.complete:
-                lines.append(
-                    f"{card.bench}: {results['n_incomplete']} of {results['n']} samples are owed "
-                    f"({', '.join(results['incomplete'][:5])}); {results['go_on']}"
-                )
-            lines.append(f"{card.bench}: {card.folder / 'report.html'}")
-        return lines
+        lines = [line for card in self.cards for line in _remarks(card)]
+        pages = {card.folder.parent / "report.html" for card in self.cards}
+        return [*lines, *(f"all: {page}" for page in pages if len(self.cards) > 1 and page.is_file())]
 
     def rows(self) -> list[list[Any]]:
-        """Table rows: benchmark, bucket, samples, scored, score, low, high, and all that is not plainly ok."""
-        return [[card.bench, *_row(name, entry)] for card in self.cards for name, entry in _lines(card.results)]
+        """Table rows: a line per benchmark first, then one per bucket of each."""
+        cards = [(card.bench, lines_of(card.results)) for card in self.cards]
+        totals = [_row(bench, *lines[0]) for bench, lines in cards]
+        return totals + [_row(bench, name, entry) for bench, lines in cards for name, entry in lines[1:]]
 
 
-COLUMNS = ("benchmark", "bucket", "samples", "scored", "score", "low 95%", "high 95%", "not ok")
+COLUMNS = ("benchmark", "bucket", "scored", "score", "95% interval", "not ok")
 
 
-def _row(name: str, entry: dict[str, Any]) -> list[Any]:
-    not_ok = ", ".join(f"{n} {status}" for status, n in entry["counts"].items() if status != "ok" and n)
-    return [name, *(entry[key] for key in ("n", "n_scored", "score", "low", "high")), not_ok or "-"]
+def _row(bench: str, name: str, entry: Mapping[str, Any]) -> list[Any]:
+    interval = None if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
+    return [bench, name, f"{entry['n_scored']} of {entry['n']}", entry["score"], interval, not_ok(entry)]
 
 
-def _lines(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def not_ok(entry: Mapping[str, Any]) -> str:
+    """How many samples of each status but ok; "-" for none."""
+    return ", ".join(f"{n} {status}" for status, n in entry["counts"].items() if status != "ok" and n) or "-"
+
+
+def lines_of(results: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The whole benchmark as "all", then every bucket of the single axes that vary."""
     buckets = [
         (f"{axis} {entry['value']}", entry)
         for axis, entries in results["buckets"].items()
-        if len(entries) > 1
+        if len(entries) > 1 and PAIR not in axis
         for entry in entries
     ]
     return [("all", results), *buckets]
 
 
-def aggregate(samples: Sequence[Sample], seed: int) -> dict[str, Any]:
-    """Counts per status, mean of what was scored with its 95% cluster-bootstrap interval, that with the rest as 0."""
-    scored = [sample for sample in samples if sample["score"] is not None]
-    status = Counter(sample["status"] for sample in samples)
-    counts = {name: status[name] for name in STATUSES}
-    entry: dict[str, Any] = {"n": len(samples), "n_scored": len(scored), "counts": counts}
-    if not scored:
-        return {**entry, "score": None, "low": None, "high": None, "score_unscored_as_zero": None}
-    values = [sample["score"] for sample in scored]
-    interval = stats.cluster_bootstrap(values, [sample["cluster"] for sample in scored], seed=seed)
-    bounds = [None if math.isnan(bound) else round(bound, 6) for bound in (interval.low, interval.high)]
-    return {
-        **entry,
-        "score": round(interval.mean, 6),
-        "low": bounds[0],
-        "high": bounds[1],
-        "score_unscored_as_zero": round(sum(values) / len(samples), 6),
-    }
+def _remarks(card: BenchCard) -> list[str]:
+    results, lines = card.results, []
+    if results["n_overlong"]:
+        lines.append(
+            f"{results['n_overlong']} of {results['n']} samples do not fit the model's length and are not in the "
+            "score"
+        )
+    if results["n_unjudged"]:
+        lines.append(
+            f"{results['n_unjudged']} of {results['n']} samples have no verdict and are not in the score; "
+            "samples.jsonl holds what was said last"
+        )
+    if results["n_cut"]:
+        lines.append(f"the document of {results['n_cut']} samples was cut to fit")
+    if results["rule"]:
+        lines.append(f"scored without a judge, by {results['rule']}")
+    if not card.complete:
+        lines.append(
+            f"{results['n_incomplete']} of {results['n']} samples are owed "
+            f"({', '.join(results['incomplete'][:5])}); {results['go_on']}"
+        )
+    if few := few_clusters(results):
+        lines.append(few)
+    return [f"{card.bench}: {line}" for line in [*lines, str(card.folder / "report.html")]]
 
 
-def _order(value: str) -> tuple[int, float, str]:
-    """Numbers and lengths in their order ("512" < "4k" < "1m" < ">1m"), other labels after them."""
-    plain = value.removeprefix(">")
-    unit = {"k": 1024.0, "m": 1048576.0}.get(plain[-1:], 1.0)
-    digits = plain.rstrip("km")
-    if not digits.isdigit():
-        return (1, 0.0, value)
-    return (0, int(digits) * unit + (0.5 if value.startswith(">") else 0.0), value)
+def few_clusters(entry: Mapping[str, Any]) -> str | None:
+    """What to say of an interval that rests on too little, None where it does not."""
+    count = entry["n_clusters"]
+    if entry["score"] is None or count >= FEW_CLUSTERS:
+        return None
+    if count == 1:
+        return "all samples share one document or conversation, so there is no interval"
+    return (
+        f"the samples come from {count} documents or conversations only; with fewer than {FEW_CLUSTERS} the "
+        "interval is wide and unreliable"
+    )
 
 
-def by_bucket(samples: Sequence[Sample], axes: Sequence[str], seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Aggregates per value of each axis, and per pair of values when there are two axes that both vary.
+@dataclass(frozen=True)
+class Origin:
+    """Where a run's numbers come from, as its manifest says it."""
 
-    Tokens by another tokenizer (o200k) make no pair with those of the model.
-    """
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for axis in axes:
-        values = sorted({sample[axis] for sample in samples if sample.get(axis) is not None}, key=_order)
-        tables[axis] = [
-            {"value": value, **aggregate([s for s in samples if s.get(axis) == value], seed)} for value in values
-        ]
-    own = [axis for axis in axes if axis != "o200k"]
-    if len(own) == 2 and all(len(tables[axis]) > 1 for axis in own):
-        first, second = own
-        pairs = {(a, b) for s in samples if (a := s.get(first)) and (b := s.get(second))}
-        tables[f"{first} x {second}"] = [
-            {
-                "value": f"{a} x {b}",
-                **aggregate([s for s in samples if s.get(first) == a and s.get(second) == b], seed),
-            }
-            for a, b in sorted(pairs, key=lambda pair: (_order(pair[0]), _order(pair[1])))
-        ]
-    return tables
+    model_identity: str | None = None
+    engine: Mapping[str, Any] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_results(
@@ -155,9 +141,13 @@ def build_results(
     model: str,
     samples: Sequence[Sample],
     settings: dict[str, Any],
-    seconds: dict[str, float],
+    seconds: Mapping[str, float | None],
     go_on: str,
     judge: dict[str, Any] | None = None,
+    *,
+    origin: Origin = Origin(),
+    prices: usage.Prices = usage.Prices(),  # noqa: B008  frozen
+    judge_replies: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of results.json; `judge` says who gave the verdicts, None where none was asked."""
     axes = sorted({axis for sample in samples for axis in sample["bucket_keys"]}, reverse=True)
@@ -165,13 +155,22 @@ def build_results(
     owed_items = list(dict.fromkeys(incomplete))
     rule = bench.judge.rule if bench.judge is not None and judge is None else None
     total = aggregate(samples, settings["seed"])
+    tokens = usage.tokens_of(samples, judge_replies)
     return {
         "bench": bench.name,
+        "capability": capability_of(bench.name),
         "model": model,
+        "model_identity": origin.model_identity,
         "metric": rule or bench.metric,
         "rule": rule,
         "judge": judge,
-        "dataset": {"id": bench.dataset, "split": bench.split, "fields": bench.fields, "licence": bench.licence},
+        "dataset": {
+            "id": bench.dataset,
+            "split": bench.split,
+            "fields": bench.fields,
+            "licence": bench.licence,
+            "revision": revision_of(origin.inputs),
+        },
         **total,
         "denominator": DENOMINATOR,
         "repeats": over_repeats(samples),
@@ -184,48 +183,24 @@ def build_results(
         "go_on": go_on if incomplete else None,
         "reasons": dict(sorted(Counter(sample["reason"] for sample in samples).items())),
         "buckets": by_bucket(samples, axes, settings["seed"]),
-        "tokens": {
-            "input_counted": sum(sample["n_input_tokens"] or 0 for sample in samples),
-            "prompt": sum(sample["prompt_tokens"] or 0 for sample in samples),
-            "completion": sum(sample["completion_tokens"] or 0 for sample in samples),
-        },
-        "seconds": seconds,
+        "heat_map": heat_map(samples, settings["seed"]),
+        "tokens": tokens,
+        "seconds": {**seconds, "output_tokens_per_second": usage.speed_of(tokens, seconds)},
+        "cost": usage.cost_of(tokens, prices),
         "settings": settings,
+        "engine": dict(origin.engine) if origin.engine else None,
+        "versions": dict(origin.versions),
+        "inputs": dict(origin.inputs),
     }
 
 
-def write_report(path: Path, results: dict[str, Any]) -> None:
-    """The static page of one benchmark's results."""
-    rows = [_row(name, entry) for name, entry in _lines(results)]
-    bars = [(name, e["score"], e["low"], e["high"]) for name, e in _lines(results) if e["score"] is not None]
-    unscored = (
-        f"A score is the mean over {results['denominator']}. {results['n_overlong']} samples did not fit the model's "
-        f"length, {results['n_unjudged']} have no verdict and {results['n_incomplete']} are owed because of errors; "
-        "none of these enters the mean."
-    )
-    blocks: list[report.Block] = [report.Table(COLUMNS[1:], rows, caption=results["metric"])]
-    if bars:
-        blocks.append(report.Bars(bars, caption="Mean and 95% cluster-bootstrap interval", top=1.0))
-    report.write_page(
-        path,
-        f"{results['bench']}: {results['model']}",
-        [
-            ("Score", [*blocks, report.Paragraph(unscored)]),
-            ("Status", report.Table(["status", "samples"], [list(pair) for pair in results["counts"].items()])),
-            *_judge_section(results),
-            *_repeat_section(results),
-            ("Reasons", report.Table(["reason", "samples"], [list(pair) for pair in results["reasons"].items()])),
-            ("Tokens", report.KeyValues(results["tokens"])),
-            ("Settings", report.KeyValues({k: v for k, v in results["settings"].items() if v is not None})),
-            ("Dataset", report.KeyValues(results["dataset"])),
-        ],
-    )
+def capability_of(bench: str) -> dict[str, str] | None:
+    """Id and name of the capability that a benchmark measures; None for general knowledge and use of tools."""
+    found = benchmarks.CAPABILITIES.get(bench)
+    return {"id": found, "name": CAPABILITIES[found].name} if found else None
 
 
-def _judge_section(results: dict[str, Any]) -> list[report.Section]:
-    return [("Judge", report.KeyValues(results["judge"]))] if results["judge"] else []
-
-
-def _repeat_section(results: dict[str, Any]) -> list[report.Section]:
-    found = results["repeats"]
-    return [("Repeats", report.KeyValues({k: v for k, v in found.items() if v is not None}))] if found else []
+def revision_of(inputs: Mapping[str, str]) -> str | None:
+    """The commit of rows that came from the hub, else the hash of the rows that were read; None where neither is."""
+    data = inputs.get("data") or inputs.get("documents") or inputs.get("responses")
+    return data.rpartition("@")[2] if data else None

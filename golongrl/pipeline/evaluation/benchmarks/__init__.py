@@ -1,4 +1,7 @@
-"""The benchmarks of `golongrl eval`. To add one: a module with a Benchmark, and its line in BENCHMARKS and GROUPS."""
+"""The benchmarks of `golongrl eval`. To add one: a module with a Benchmark, and its line in BENCHMARKS and GROUPS.
+
+A plugin (`golongrl.core.plugins`) may add to BENCHMARKS as well.
+"""
 
 import difflib
 
@@ -54,6 +57,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names that stand for several benchmarks; `all` is every one of these."""
 GROUPS["all"] = tuple(name for names in list(GROUPS.values()) for name in names)
+
+CAPABILITIES: dict[str, str] = {
+    **dict.fromkeys(("mrcr", "mrcr-mini", "mrcr-128k", "mrcr-512k", "mrcr-1m"), "T1"),
+    **dict.fromkeys(("longbench-v2", "frames", "longbench-qa", "longmemeval"), "T2"),
+    **dict.fromkeys(("corpusqa-128k", "corpusqa-1m"), "T3"),
+    "docmath": "T4",
+}
+"""Which of the nine capabilities of `golongrl.core.tasks` a benchmark measures; knowledge and tools are none."""
 
 
 def expand(names: list[str]) -> list[str]:

@@ -9,6 +9,8 @@ from golongrl.core.tokens import Tokenizer
 from golongrl.pipeline.evaluation.hub_data import HubSource
 
 Messages = list[dict[str, str]]
+Span = tuple[int, int, int]
+"""Message index, first character, end."""
 Thinking = Literal["required", "optional"]
 LENGTHS = tuple(4096 * 2**power for power in range(9))
 """Upper bounds of the length buckets in tokens: 4K, 8K ... 1M."""
@@ -22,7 +24,8 @@ class Item:
     conversation) and is what the intervals resample. `n_answer_tokens` counts towards the length bucket.
     `document` says which part of the prompt may be cut where it does not fit: message index, first character, end.
     `question` is the question alone where `gold` does not hold it; `choices` are the texts of its options in the
-    order of their letters.
+    order of their letters. `evidence` says where in the prompt the text stands that answers it, and `depth` what
+    share of the prompt stands before it, where the benchmark knows that.
     """
 
     id: str
@@ -31,9 +34,11 @@ class Item:
     buckets: dict[str, str] = field(default_factory=dict)
     cluster: str = ""
     n_answer_tokens: int = 0
-    document: tuple[int, int, int] | None = None
+    document: Span | None = None
     question: str = ""
     choices: tuple[str, ...] = ()
+    evidence: tuple[Span, ...] = ()
+    depth: float | None = None
 
 
 @dataclass(frozen=True)

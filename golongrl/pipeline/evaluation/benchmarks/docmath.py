@@ -2,10 +2,11 @@
 
 Data set `yale-nlp/DocMath-Eval`, MIT, splits complong, compshort, simplong and simpshort `_testmini` (300, 200, 100
 and 200 rows); no commit is pinned, because none is known here to be right: the newest is taken, and the run records
-it. Columns: `question_id`, `question`, `paragraphs` (a list of texts and tables), `ground_truth` (a number or yes,
-no, true, false). Metric: share of right numbers, `strict`: the sign counts, and 0.15 % is forgiven, the data set's
-own tolerance. `lenient` in the details also forgives a wrong power of ten and rounding to two or more places, as the
-published metric does; that one drops signs, too. A judge is asked only about what is not right by the strict rule.
+it. Columns: `question_id`, `question`, `paragraphs` (a list of texts and tables), `paragraph_evidence` and
+`table_evidence` (numbers of those that count), `ground_truth` (a number or yes, no, true, false). Metric: share of
+right numbers, `strict`: the sign counts, and 0.15 % is forgiven, the data set's own tolerance. `lenient` in the
+details also forgives a wrong power of ten and rounding to two or more places, as the published metric does; that one
+drops signs, too. A judge is asked only about what is not right by the strict rule.
 Published (larger of lenient and judge): 61.0 (Qwen3-4B-Thinking-2507), 62.3 (GoLongRL-4B), 65.3 (GoLongRL-30B-A3B).
 """
 
@@ -30,6 +31,7 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     Messages,
     Thinking,
 )
+from golongrl.pipeline.evaluation.benchmarks.evidence import located
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of
 from golongrl.rewards.math import gold_expression
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
@@ -74,11 +76,23 @@ def read_gold(row: Row, where: str) -> dict[str, Any]:
 def read(row: Row, where: str) -> Item:
     """One row as an item."""
     gold, identity = read_gold(row, where), text_of(row, where, "question_id")
-    document = "\n".join(texts_of(row, where, "paragraphs"))
+    paragraphs = texts_of(row, where, "paragraphs")
+    document = "\n".join(paragraphs)
     messages, place = reading.prompt(document, gold["question"])
     subset = next((name for name in SUBSETS if name in f"{identity} {where.rpartition('/')[2]}"), None)
     buckets = {"subset": subset} if subset else {}
-    return Item(identity, messages, gold, buckets, content_key(document), 16, place)
+    item = Item(identity, messages, gold, buckets, content_key(document), 16, place)
+    starts = [place[1]]
+    for paragraph in paragraphs:
+        starts.append(starts[-1] + len(paragraph) + 1)
+    return located(item, [(place[0], starts[one], starts[one + 1] - 1) for one in _evidence(row, len(paragraphs))])
+
+
+def _evidence(row: Row, count: int) -> list[int]:
+    """Numbers of the paragraphs and tables that the answer is computed from; none where a row does not say."""
+    named = [row.get(name) for name in ("paragraph_evidence", "table_evidence")]
+    numbers = [one for several in named if isinstance(several, (list, tuple)) for one in several]
+    return sorted({one for one in numbers if isinstance(one, int) and 0 <= one < count})
 
 
 def load(options: LoadOptions) -> Iterator[Item]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key
 from golongrl.pipeline.evaluation.benchmarks import reading
@@ -25,7 +26,7 @@ def pages_of(row: Row, where: str) -> list[tuple[str, str]]:
     value: Any = row.get("wiki_items")
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json_text.loads(value)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}, column wiki_items: not JSON ({error.msg}); mend or remove the row") from error
     if value is None:

@@ -3,7 +3,8 @@
 Data set `xiaowu0162/longmemeval-cleaned`, longmemeval_s_cleaned.json, 500 rows, MIT. Columns: `question_id` (ending
 in _abs where the chats do not hold the answer), `question_type` (single-session-user, single-session-assistant,
 single-session-preference, multi-session, temporal-reasoning, knowledge-update), `question`, `answer`,
-`question_date`, `haystack_dates`, `haystack_sessions` (lists of {role, content}). Metric: share of answers that a
+`question_date`, `haystack_dates`, `haystack_sessions` (lists of {role, content}, those with the answer marked by
+`has_answer`). Metric: share of answers that a
 judge finds right, by a rule per type as the authors' own judge has it (theirs is GPT-4o). The date of the question is
 part of the prompt: questions such as "how many days ago" have no answer without it. No published score of these
 cleaned rows has been compared with.
@@ -26,6 +27,7 @@ from golongrl.pipeline.evaluation.benchmarks.base import (
     Messages,
     Thinking,
 )
+from golongrl.pipeline.evaluation.benchmarks.evidence import located
 from golongrl.pipeline.evaluation.benchmarks.fields import Row, each_row, from_response, text_of, texts_of, value_of
 
 HUB = hub_data.HubSource(
@@ -66,9 +68,11 @@ ABSTENTION = (
 )
 
 
-def sessions_text(sessions: list[Any], dates: list[str], where: str) -> str:
-    """The chats as text, in the published order, each with its number and date."""
-    blocks = []
+def sessions_text(sessions: list[Any], dates: list[str], where: str) -> tuple[str, list[tuple[int, int]]]:
+    """The chats as text, in the published order, each with its number and date; and where turns hold the answer."""
+    blocks: list[str] = []
+    spans: list[tuple[int, int]] = []
+    at = 0
     for number, (session, date) in enumerate(zip(sessions, dates, strict=True), 1):
         lines = [f"### Chat {number}, {date}"]
         if not isinstance(session, list):
@@ -80,9 +84,14 @@ def sessions_text(sessions: list[Any], dates: list[str], where: str) -> str:
                     f"{where}, column haystack_sessions: chat {number} has a turn without role and content; mend or "
                     "remove the row"
                 )
-            lines.append(f"{role.capitalize()}: {content.strip()}")
+            line = f"{role.capitalize()}: {content.strip()}"
+            if turn.get("has_answer") is True:
+                start = at + sum(len(before) + 1 for before in lines)
+                spans.append((start, start + len(line)))
+            lines.append(line)
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+        at += len(blocks[-1]) + 2
+    return "\n\n".join(blocks), spans
 
 
 def read_gold(row: Row, where: str) -> dict[str, Any]:
@@ -112,11 +121,13 @@ def read(row: Row, where: str) -> Item:
         raise DataError(
             f"{where}, column haystack_dates: {len(dates)} dates for {len(sessions)} chats; mend or remove the row"
         )
-    before, document = "The record of our chats:\n\n", sessions_text(sessions, dates, where)
+    before = "The record of our chats:\n\n"
+    document, spans = sessions_text(sessions, dates, where)
     after = f"\n\nToday is {gold['date']}.\nQuestion: {gold['question'].strip()}"
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": before + document + after}]
     buckets = {"type": "abstention" if gold["abstain"] else gold["type"]}
-    return Item(identity, messages, gold, buckets, identity, 64, (1, len(before), len(before) + len(document)))
+    item = Item(identity, messages, gold, buckets, identity, 64, (1, len(before), len(before) + len(document)))
+    return located(item, [(1, len(before) + start, len(before) + end) for start, end in spans])
 
 
 def load(options: LoadOptions) -> Iterator[Item]:

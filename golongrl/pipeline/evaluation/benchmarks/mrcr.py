@@ -19,13 +19,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from golongrl.core import text
+from golongrl.core import json_text, text
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Score
 from golongrl.core.store import content_key
 from golongrl.core.tokens import length_bin
 from golongrl.pipeline.evaluation import hub_data
-from golongrl.pipeline.evaluation.benchmarks.base import LENGTHS, Benchmark, Item, LoadOptions, Thinking
+from golongrl.pipeline.evaluation.benchmarks.base import (
+    LENGTHS,
+    Benchmark,
+    Item,
+    LoadOptions,
+    Messages,
+    Span,
+    Thinking,
+)
+from golongrl.pipeline.evaluation.benchmarks.evidence import located
 from golongrl.rewards.mrcr_ratio import mrcr_ratio
 
 K = 1024
@@ -50,7 +59,7 @@ def parse_messages(value: Any, where: str) -> list[dict[str, str]]:
     """Messages out of a JSON text or a list of {role, content}; DataError naming the row."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json_text.loads(value)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}, field prompt: not a JSON list of messages ({error.msg})") from error
     if not isinstance(value, list) or not value:
@@ -76,24 +85,37 @@ def _buckets(row: dict[str, Any]) -> dict[str, str]:
     return {} if needles is None else {"needles": str(needles)}
 
 
+def needle(messages: Messages, gold: dict[str, Any], index: Any = None) -> list[Span]:
+    """Where the answer stands in the conversation: at `index` if it is there, else the first time; [] if nowhere."""
+    wanted = gold["answer"].removeprefix(gold["prefix"]).strip()
+    places = range(len(messages))
+    if isinstance(index, int) and 0 <= index < len(messages):
+        places = [index, *places]
+    found = next((place for place in places if messages[place]["content"].strip() == wanted), None)
+    return [] if found is None else [(found, 0, len(messages[found]["content"]))]
+
+
 def from_row(row: dict[str, Any], where: str) -> Item | None:
     """An item for scoring only, when the row carries `answer` and `random_string_to_prepend`."""
     if "answer" not in row or "random_string_to_prepend" not in row:
         return None
     messages = parse_messages(row["prompt"], where) if row.get("prompt") else []
     identity = str(row["id"])
-    cluster = content_key(messages[:-1]) if messages else identity
-    return Item(identity, messages, _gold(row, where), _buckets(row), cluster)
+    # A question without its conversation shares nothing.
+    cluster = content_key(messages[:-1]) if len(messages) > 1 else identity
+    gold = _gold(row, where)
+    item = Item(identity, messages, gold, _buckets(row), cluster)
+    return located(item, needle(messages, gold, row.get("desired_msg_index")))
 
 
-def load(options: LoadOptions) -> list[Item]:
+def load(options: LoadOptions) -> Iterator[Item]:
     """Items of --data; `max_length` drops items whose prompt and answer are longer, before `limit` counts."""
     if options.data is None:
         raise UsageError(
             "mrcr needs --data: a .parquet or .jsonl file (or a folder of them) with rows of openai/mrcr; mrcr-128k "
             "fetches them from the hub, and mrcr-mini builds such conversations from documents instead"
         )
-    return list(_load("mrcr", options, None, None, 0))
+    return _load("mrcr", options, None, None, 0)
 
 
 def _load(
@@ -123,7 +145,8 @@ def _load(
             n_public = sum(map(options.count_o200k, contents)) + options.count_o200k(gold["answer"])
             buckets["o200k"] = length_bin(n_public, LENGTHS)
         # Rows that ask for different needles of one conversation differ in their last message only.
-        yield Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer)
+        item = Item(identity, messages, gold, buckets, content_key(messages[:-1]), n_answer)
+        yield located(item, needle(messages, gold, row.get("desired_msg_index")))
         count += 1
         if count == options.limit:
             return

@@ -15,6 +15,7 @@ from golongrl.core.store import content_key
 from golongrl.core.tokens import format_length
 from golongrl.pipeline.evaluation.benchmarks import mrcr
 from golongrl.pipeline.evaluation.benchmarks.base import LENGTHS, Benchmark, Item, LoadOptions
+from golongrl.pipeline.evaluation.benchmarks.evidence import located
 from golongrl.pipeline.evaluation.benchmarks.passages import Source, read_sources
 
 DEFAULT_LENGTHS = (1024, 2048)
@@ -98,7 +99,9 @@ def build_item(
     places = sorted(rng.sample(range(len(turns) + needles), needles))
     for place, turn in zip(places, needle_turns, strict=True):
         turns.insert(place, turn)
-    return Item(
+    # Behind its request, and so many turns of two messages down.
+    place = 2 * places[wanted] + 1
+    item = Item(
         id=identity,
         messages=[message for turn in turns for message in turn] + ask,
         gold={"answer": answer, "prefix": prefix},
@@ -106,6 +109,7 @@ def build_item(
         cluster=source.topic,
         n_answer_tokens=n_answer,
     )
+    return located(item, [(place, 0, len(item.messages[place]["content"]))])
 
 
 def load(options: LoadOptions) -> list[Item]:

@@ -1,6 +1,6 @@
 """A chat endpoint that costs next to nothing: K slots, a fixed time per answer, bodies counted and thrown away.
 
-    python benchmarks/fixed_time_server.py --slots 16 --answer-seconds 0.2
+    python benchmarks/servers/fixed_time.py --slots 16 --answer-seconds 0.2
 
 It prints its port. `GET /stats` tells requests, bytes, and the share of its slots that was busy between the first
 request and the last answer.

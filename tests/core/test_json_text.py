@@ -1,0 +1,42 @@
+"""Whatever is wrong with a JSON text is one kind of error."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golongrl.core import json_text
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES)
+def test_what_json_writes_is_read_as_json_reads_it(value):
+    assert json_text.loads(json.dumps(value)) == value
+    assert json_text.loads(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("9" * 5000, "too many digits"),
+        ("[1,", "Expecting value"),
+        ("", "Expecting value"),
+    ],
+)
+def test_every_fault_is_a_decode_error(text, problem):
+    with pytest.raises(json.JSONDecodeError, match=problem):
+        json_text.loads(text)
+    with pytest.raises(json.JSONDecodeError, match=problem):
+        json_text.loads(text.encode())
+
+
+def test_bytes_that_are_no_utf_8_stay_a_unicode_error():
+    with pytest.raises(UnicodeDecodeError):
+        json_text.loads(b'"\xff\xff\xff"')
