@@ -20,10 +20,16 @@ def plan(
     ] = None,
     purpose: Annotated[str, typer.Option("--for", help="serve or train.")] = "serve",
     batch: Annotated[
-        int, typer.Option("--batch", min=1, help="Serve: sequences of full length that must fit at once.")
-    ] = 1,
-    weights: Annotated[str, typer.Option("--weights-dtype", help="Serve: bf16, fp8, int8 or int4.")] = "bf16",
-    cache: Annotated[str, typer.Option("--kv-dtype", help="Serve: bf16 or fp8.")] = "bf16",
+        int | None,
+        typer.Option("--batch", min=1, help="Serve: sequences of full length that must fit at once; without it 1."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights-dtype", help="Serve: bf16, fp8, int8 or int4; without it as the checkpoint has them."
+        ),
+    ] = None,
+    cache: Annotated[str | None, typer.Option("--kv-dtype", help="Serve: bf16 or fp8; without it bf16.")] = None,
     response: Annotated[
         str | None, typer.Option("--response-length", help="Train: tokens of a response; without it 16k.")
     ] = None,
@@ -53,12 +59,17 @@ def plan(
         ),
     ] = None,
     bandwidth: Annotated[
-        float, typer.Option("--bandwidth-share", min=0.01, max=1, help="Share of the bandwidth in decoding.")
-    ] = 0.6,
+        float | None,
+        typer.Option(
+            "--bandwidth-share", min=0.01, max=1, help="Share of the bandwidth in decoding; without it 0.6."
+        ),
+    ] = None,
     memory_share: Annotated[
-        float,
-        typer.Option("--memory-share", min=0.05, max=1, help="Serve: share of a card the server may take."),
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            "--memory-share", min=0.05, max=1, help="Serve: share of a card the server may take; without it 0.9."
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Work out from config.json alone what a model takes: memory, batch, parallelism, time, YaRN.
@@ -88,18 +99,21 @@ def plan(
         length=length,
         gpus=gpus,
         purpose="train" if run else purpose,
-        batch=batch,
-        weights=weights,
-        cache=cache,
-        response=response,
-        prompts=prompts,
-        rollouts=rollouts,
-        data=str(data) if data else None,
-        price=price,
+        options={
+            "batch": batch,
+            "weights": weights,
+            "cache": cache,
+            "memory_share": memory_share,
+            "response": response,
+            "prompts": prompts,
+            "rollouts": rollouts,
+            "data": str(data) if data else None,
+            "tokens_per_epoch": tokens_per_epoch,
+        },
         gpu=(gpu_memory, gpu_flops, gpu_bandwidth),
         mfu=mfu,
         bandwidth=bandwidth,
-        memory_share=memory_share,
+        price=price,
         run=run,
     )
     found = work_out(

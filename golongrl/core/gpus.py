@@ -7,6 +7,7 @@ memory. Sources: the makers' data sheets (NVIDIA A100, H100, H200, L4, L40S, DGX
 """
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from golongrl.core.errors import UsageError
@@ -42,15 +43,25 @@ GPUS: dict[str, GpuType] = {
         GpuType("RTX4090", 24_564 * _MIB, 165.2e12, 1.008e12),
         GpuType("RTX5090", 32_607 * _MIB, 209.5e12, 1.792e12),
         GpuType("MI300X", 196_592 * _MIB, 1307e12, 5.3e12),
-        GpuType("MI325X", 256 * 10**9, 1307e12, 6.0e12),
+        GpuType("MI325X", 262_128 * _MIB, 1307e12, 6.0e12),
     )
 }
 
-_OTHER_NAMES = {"A100": "A100-80", "A800": "A100-80", "H100-SXM": "H100", "4090": "RTX4090", "5090": "RTX5090"}
+_OTHER_NAMES = {
+    "A100": "A100-80",
+    "A800": "A100-80",
+    "H100-80": "H100",
+    "H200-141": "H200",
+    "3090": "RTX3090",
+    "4090": "RTX4090",
+    "5090": "RTX5090",
+}
+_AROUND_NAMES = re.compile(r"nvidia|geforce|amd|instinct|sxm\d?|hbm\w*")
+"""What drivers and shops write around a name: NVIDIA H100 80GB HBM3, A100-SXM4-80GB."""
 
 
 def gpu_type(name: str) -> GpuType:
-    """The GPU of that name, in any case and with any of space, dash or underscore; UsageError listing all."""
+    """The GPU of that name, as in GPUS or as nvidia-smi writes it, in any case; UsageError listing all."""
     wanted = _plain(name)
     for known in (*GPUS, *_OTHER_NAMES):
         if wanted in (_plain(known), _plain(known) + "gb"):
@@ -64,4 +75,4 @@ def gpu_type(name: str) -> GpuType:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+    return re.sub(r"[\W_]", "", _AROUND_NAMES.sub("", name.lower()))

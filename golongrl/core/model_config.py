@@ -5,18 +5,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError
 
 
 def model_config(folder: str | Path) -> dict[str, Any]:
     """A model folder's config.json as it stands; DataError when there is none or it is damaged."""
-    path = Path(folder) / "config.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_config(Path(folder) / "config.json")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(
             f"{folder} holds no config.json, so it is not a model folder; give the folder that holds it"
         ) from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A config.json by its path; DataError when it is damaged, FileNotFoundError when there is none."""
+    try:
+        found = json_text.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); mend its permissions or copy it again") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -80,6 +80,15 @@ def test_what_is_missing_or_wrong_says_what_to_give(folder):
         (["--model", "model", "--length", "1m", "--gpus", "H100", "--for", "fun"], "neither serve nor train"),
         (["--model", "model", "--length", "1m", "--gpus", "H100", "--kv-dtype", "int4"], "give bf16, fp8"),
         (["--model", "nowhere", "--length", "1m", "--gpus", "H100"], "no such model: nowhere"),
+        (["--model", "model", "--length", "1m", "--gpus", "H100", "--gpu-flops", "0"], "give one above 0"),
+        (
+            ["--model", "model", "--length", "1m", "--gpus", "H100", "--prompts", "2", "--data", "rows.jsonl"],
+            "--prompts and --data would do nothing here: for --for train alone",
+        ),
+        (
+            ["--model", "model", "--length", "1m", "--gpus", "H100", "--for", "train", "--kv-dtype", "fp8"],
+            "--kv-dtype would do nothing here: for --for serve alone",
+        ),
     ]:
         done = golongrl(folder, *arguments)
         assert done.returncode == 2, done.stderr

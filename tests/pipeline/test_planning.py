@@ -19,7 +19,8 @@ from golongrl.pipeline.planning.plan import plan_config
 from golongrl.pipeline.planning.quantities import Gpus, parse_gpus, parse_length
 from golongrl.pipeline.planning.request import Efficiency, Request
 from golongrl.pipeline.planning.servers import Way, read_seconds, server, touched, weight_bytes, write_seconds
-from golongrl.pipeline.planning.summary import verdict
+from golongrl.pipeline.planning.stored import Stored, stored_weights
+from golongrl.pipeline.planning.summary import assumptions, verdict
 from golongrl.pipeline.planning.tables import sections
 from golongrl.pipeline.planning.work import decode, forward, update
 
@@ -48,7 +49,7 @@ def test_lengths_are_in_units_of_1024():
 def test_gpus_are_counted_by_machine():
     assert parse_gpus("H100") == Gpus(GPUS["H100"], 1, 1)
     assert parse_gpus("8xh100") == Gpus(GPUS["H100"], 1, 8)
-    assert parse_gpus("16x8xH100") == parse_gpus("128xH100") == Gpus(GPUS["H100"], 16, 8)
+    assert parse_gpus("16x8xH100") == parse_gpus("128 x H100") == Gpus(GPUS["H100"], 16, 8)
     assert parse_gpus("4xRTX 4090") == Gpus(GPUS["RTX4090"], 1, 4)
     with pytest.raises(UsageError, match="2x6xL40S"):
         parse_gpus("12xL40S")
@@ -58,7 +59,10 @@ def test_gpus_are_counted_by_machine():
 
 def test_gpus_are_found_by_the_names_people_use_and_others_are_described():
     assert gpu_type("a100") is gpu_type("A100-80GB") is GPUS["A100-80"]
-    assert gpu_type("h100_pcie") is GPUS["H100-PCIE"]
+    assert gpu_type("h100_pcie") is gpu_type("NVIDIA H100 PCIe") is GPUS["H100-PCIE"]
+    assert gpu_type("NVIDIA H100 80GB HBM3") is gpu_type("H100-SXM5") is GPUS["H100"]
+    assert gpu_type("A100-SXM4-40GB") is GPUS["A100-40"]
+    assert gpu_type("NVIDIA GeForce RTX 4090") is GPUS["RTX4090"]
     with pytest.raises(UsageError, match=r"did you mean H20\? known: A100-40.*--gpu-memory, --gpu-flops"):
         gpu_type("H201")
     own = parse_gpus("2xMyChip", memory=64, flops=500, bandwidth=2000).type
@@ -147,9 +151,10 @@ def test_stages_share_the_layers_and_work_one_after_another():
     # 9 of 36 layers, and the embedding of 388,956,160.
     layers = 4_022_468_096 - 388_956_160
     assert weight_bytes(shape, Way(1, 4), 2) == 2 * (layers // 4 + 388_956_160)
-    request = asked(length=1024)
-    whole, cut = (write_seconds(shape, request, Way(1, stages), 4, 1024) for stages in (1, 4))
-    assert cut > whole
+    # A token of each of four sequences: every stage reads its layers once for each, the last one the head.
+    whole, cut = (write_seconds(shape, asked(length=1024), Way(1, stages), 4, 1024) for stages in (1, 4))
+    assert whole == pytest.approx((2 * 4_022_468_096 + 4 * 147_456 * 1024) / (3.35e12 * 0.6))
+    assert cut == pytest.approx((2 * 4_022_468_096 + 147_456 * 1024) / (3.35e12 * 0.6))
 
 
 def test_a_small_batch_touches_few_experts():
@@ -207,13 +212,49 @@ def test_attention_is_split_by_data_where_it_holds_much_more_or_the_batch_asks_f
     assert found.serving.best.server.way == Way(8, by_data=True)
 
 
+def test_stages_are_recommended_where_they_hold_half_as_many_sequences_again():
+    request = asked(length=131_072, gpus="1x3xH100")
+    found = plan_config(QWEN3_4B, "config.json", request).serving
+    assert {str(option.server.way): option.server.total for option in found.options} == {"TP 1": 9, "TP 1 x PP 3": 11}
+    assert str(found.best.server.way) == "TP 1"
+    more = plan_config(QWEN3_4B, "config.json", asked(length=131_072, gpus="1x3xH100", batch=10)).serving
+    assert str(more.best.server.way) == "TP 1 x PP 3"
+
+
+def test_a_stage_of_experts_reads_the_experts_of_its_layers_alone():
+    shape, request = read_shape(QWEN3_30B_A3B), asked(length=1, gpus="8xH100")
+    # Two stages of 24 layers, one after another: 3,353,032,704 active parameters without the embedding, once.
+    moved = 2 * (3_353_032_704 - 311_164_928) + 98_304
+    assert write_seconds(shape, request, Way(1, 2), 1, 1) == pytest.approx(moved / (3.35e12 * 0.6), rel=1e-6)
+
+
+def test_a_quantized_checkpoint_is_planned_as_it_is_stored_and_trained_in_bf16():
+    assert stored_weights(QWEN3_4B) == Stored()
+    assert stored_weights({"quantization_config": {"quant_method": "fp8"}}) == Stored("fp8", "fp8")
+    assert stored_weights({"quantization_config": {"quant_method": "awq", "bits": 4}}) == Stored("int4", "awq")
+    assert stored_weights({"quantization_config": {"quant_method": "mxfp4"}}) == Stored("int4", "mxfp4")
+    packed = {"config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float"}}}}
+    found = stored_weights({"quantization_config": {"quant_method": "compressed-tensors", **packed}})
+    assert found == Stored("fp8", "compressed-tensors")
+    unclear = stored_weights({"text_config": {"quantization_config": {"quant_method": "aqlm"}}})
+    assert unclear == Stored("bf16", "aqlm", recognised=False)
+    config = {**QWEN3_4B, "quantization_config": {"quant_method": "fp8"}}
+    served = plan_config(config, "config.json", asked(length=131_072, weights="auto"))
+    assert served.request.weights == "fp8"
+    assert served.serving.options[0].server.weights == 4_022_468_096
+    assert any("stored in fp8" in line for line in assumptions(served))
+    trained = plan_config(config, "config.json", asked(length=131_072, weights="auto", purpose="train"))
+    assert trained.request.weights == "bf16"
+    assert "the checkpoint is quantized (fp8)" in trained.warnings[0]
+
+
 def test_what_does_not_fit_says_why():
     one = plan_config(QWEN3_4B, "config.json", asked(gpus="H100"))
     assert not one.fits
     assert "the cache holds" in verdict(one)
     assert "one sequence has 1,048,576" in verdict(one)
     big = plan_config(QWEN3_30B_A3B, "config.json", asked(gpus="L40S", length=4096))
-    assert "the weights alone need GPUs of 63" in verdict(big)
+    assert "the weights and a prefill chunk alone need GPUs of 63" in verdict(big)
     assert "--weights-dtype fp8" in verdict(big)
 
 

@@ -159,8 +159,10 @@ def test_tokens_per_epoch_are_prompts_of_full_length_and_cost_needs_a_price():
     told = as_json(found)["training"]
     assert told["step"]["cost"] == pytest.approx(told["step"]["gpu_hours"] * 2)
     assert told["step"]["gpu_hours"] == pytest.approx(found.step.total * 128 / 3600)
-    time = next(section for section in sections(found) if section.title == "Time")
+    time = next(section for section in sections(found) if section.title.startswith("Time"))
     assert time.columns[-1] == "cost"
+    assert "epoch has 41,943,040 prompt tokens" in time.title
+    assert time.rows[1][0] == "epoch of 256 prompts"
 
 
 def test_a_response_that_leaves_no_prompt_is_refused():

@@ -79,5 +79,5 @@ def judge(shape: Shape, cut: Layout, name: str, card: int) -> Verdict:
             "free when vLLM starts"
         )
     if phases[phase] > TIGHT * card:
-        problems["peak"] = f"{phase} takes about {gib(phases[phase])} of the {gib(card)} of a card"
+        problems["peak"] = f"{phase} takes about {gib(phases[phase])}, and a card has {gib(card)}"
     return Verdict(name, card, phase, phases[phase], pool, problems)

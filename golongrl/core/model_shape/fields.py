@@ -6,25 +6,29 @@ from typing import Any
 from golongrl.core.errors import DataError
 from golongrl.core.model_config import language_config
 
+MOST = 10**8
+"""Of anything in a model; lists are made with one entry per layer."""
+
 
 class Fields:
-    """The language model part of a config. `assumed` collects what was not stated, for people."""
+    """The language model part of a config. `assumed` collects what was not stated, `advice` ends every error."""
 
-    def __init__(self, config: Mapping[str, Any]):
+    def __init__(self, config: Mapping[str, Any], advice: str = "copy the model folder again"):
         self.text = language_config(config)
         self.config = config
         self.kind = str(self.text.get("model_type") or config.get("model_type")).removesuffix("_text")
+        self.advice = advice
         self.assumed: list[str] = []
 
     def size(self, *names: str, default: int | None = None) -> int:
         """The first of these names that holds a whole number; DataError, or the family's default, without any."""
         found = self.stated(*names)
-        if found is not None and found < 1:
-            raise DataError(f"the model's config.json has {names[0]} = {found}; copy the model folder again")
+        if found is not None and not 1 <= found <= MOST:
+            raise DataError(f"the model's config.json has {names[0]} = {found}; {self.advice}")
         if found is not None:
             return found
         if default is None:
-            raise DataError(f"the model's config.json has no {names[0]}; copy the model folder again")
+            raise DataError(f"the model's config.json has no {names[0]}; {self.advice}")
         self.assumed.append(f"{names[0]} = {default:,}, the default of {self.kind}")
         return default
 

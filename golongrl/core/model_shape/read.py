@@ -91,7 +91,10 @@ def _guess(unknown: Fields) -> Shape:
         stated = unknown.stated(*synonyms)
         if not isinstance(text.get(name), int) and stated is not None:
             text[name] = stated
-    fields = Fields({**text, "model_type": unknown.kind})
+    fields = Fields(
+        {**text, "model_type": unknown.kind},
+        f"model_type {unknown.kind!r} is not known, and without that number its shape cannot be guessed",
+    )
     fields.assumed = unknown.assumed
     fields.assumed.append(
         f"model_type {unknown.kind!r} is not known: parameters come from the names that most configs share, and "

@@ -1,11 +1,10 @@
 """The config.json that a plan is made from: of a folder, a file, or a model on the hub."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.errors import DataError, UsageError, require
-from golongrl.core.model_config import model_config
+from golongrl.core.errors import UsageError, require
+from golongrl.core.model_config import model_config, read_config
 
 
 def find_config(model: str) -> tuple[dict[str, Any], str]:
@@ -18,7 +17,7 @@ def find_config(model: str) -> tuple[dict[str, Any], str]:
     if path.is_dir():
         return model_config(path), str(path / "config.json")
     if path.is_file():
-        return _read(path), str(path)
+        return read_config(path), str(path)
     if model.startswith((".", "/", "~")) or model.endswith(".json") or model.count("/") != 1:
         raise UsageError(
             f"no such model: {model}; give a folder that holds config.json, such a file, or a hub id like "
@@ -33,14 +32,4 @@ def find_config(model: str) -> tuple[dict[str, Any], str]:
             "not hold it; check the name and the network, or give --model the path of a config.json, which is all a "
             "plan needs"
         ) from error
-    return _read(found), f"{model} on the hub"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; copy the model's config.json again") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{path} is a JSON {type(found).__name__}, expected a model's config.json")
-    return found
+    return read_config(found), f"{model} on the hub"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from golongrl.core.errors import UsageError
@@ -12,8 +12,9 @@ from golongrl.pipeline.planning.context import Context, plan_context
 from golongrl.pipeline.planning.cuts import Cut, cuts
 from golongrl.pipeline.planning.epoch import Prompts, Step, epoch, full_length, prompts_of_file
 from golongrl.pipeline.planning.model_source import find_config
-from golongrl.pipeline.planning.request import Request
+from golongrl.pipeline.planning.request import AUTO, Request
 from golongrl.pipeline.planning.serving import Serving, plan_serving
+from golongrl.pipeline.planning.stored import Stored, stored_weights
 from golongrl.pipeline.planning.training import Training, plan_training
 
 
@@ -24,6 +25,7 @@ class Plan:
     source: str
     """Where the config.json was found."""
     reading: Reading
+    stored: Stored
     request: Request
     context: Context
     cuts: list[Cut]
@@ -81,10 +83,13 @@ def plan_config(
             "--length, which is prompt and response, or lower --response-length"
         )
     reading = read_or_guess(config)
+    stored = stored_weights(config)
+    if request.weights == AUTO:
+        request = replace(request, weights=stored.dtype if request.purpose == "serve" else "bf16")
     context = plan_context(config, request.length)
     sizes = cuts(reading.shape, request.gpus)
     serving = plan_serving(reading.shape, request, sizes) if request.purpose == "serve" else None
-    warnings = [*context.warnings, *_kind_warnings(reading, request)]
+    warnings = [*context.warnings, *_kind_warnings(reading, stored, request)]
     training = step = prompts = of_epoch = None
     if request.purpose == "train":
         training = plan_training(reading.shape, request, sizes, layout)
@@ -93,8 +98,9 @@ def plan_config(
         if training.fits:
             step = epoch(reading.shape, request, best, full_length(request))
             of_epoch = epoch(reading.shape, request, best, prompts) if prompts else None
-        warnings += list(training.best.verdict.problems.values())
-    return Plan(source, reading, request, context, sizes, serving, training, step, prompts, of_epoch, warnings)
+    return Plan(
+        source, reading, stored, request, context, sizes, serving, training, step, prompts, of_epoch, warnings
+    )
 
 
 def _epoch_prompts(request: Request, data: str | None, tokens_per_epoch: int | None) -> Prompts | None:
@@ -106,8 +112,10 @@ def _epoch_prompts(request: Request, data: str | None, tokens_per_epoch: int | N
     return Prompts(Counter({request.prompt: number}), 0, f"{tokens_per_epoch:,} tokens in prompts of full length")
 
 
-def _kind_warnings(reading: Reading, request: Request) -> list[str]:
+def _kind_warnings(reading: Reading, stored: Stored, request: Request) -> list[str]:
     found = []
+    if stored.method and request.purpose == "train":
+        found.append(f"the checkpoint is quantized ({stored.method}); training is planned for a copy of it in bf16")
     if not reading.known:
         found.append(f"model_type {reading.kind!r} is not known to golongrl; see what was assumed")
     mixers = reading.shape.mixers

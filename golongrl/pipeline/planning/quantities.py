@@ -1,5 +1,6 @@
 """What people type: lengths such as 128k and 1m, GPUs such as 8xH100 and 16x8xH100."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -44,12 +45,16 @@ def parse_gpus(
     """`8xH100`, `16x8xH100` (machines x GPUs), `H100`. Without machines, more than 8 are 8 to a machine.
 
     `memory` (GiB), `flops` (TFLOP/s, dense bf16) and `bandwidth` (GB/s) replace those of the table; all three
-    together make a GPU that it does not have. UsageError for a form or a name that is not known.
+    together make a GPU that it does not have. UsageError for a form or a name that is not known, or such a figure
+    that is not above 0.
     """
-    match = re.fullmatch(r"(?:(\d+)x)?(?:(\d+)x)?(.*\S)", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(?:(\d+)\s*x\s*)?(?:(\d+)\s*x\s*)?(.*\S)", text.strip(), re.IGNORECASE)
     first, second, name = (match[1], match[2], match[3]) if match else (None, None, "")
     if not name or "0" in (first, second):
         raise UsageError(f"--gpus {text!r}: write 8xH100, or 16x8xH100 for machines of 8")
+    for option, figure in (("--gpu-memory", memory), ("--gpu-flops", flops), ("--gpu-bandwidth", bandwidth)):
+        if figure is not None and not 0 < figure < math.inf:
+            raise UsageError(f"{option} {figure:g} is no figure of a GPU; give one above 0")
     given = {
         "memory": None if memory is None else round(memory * (1 << 30)),
         "flops": None if flops is None else flops * 1e12,

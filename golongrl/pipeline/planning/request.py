@@ -8,6 +8,9 @@ from golongrl.pipeline.planning.quantities import Gpus
 BYTES: dict[str, float] = {"bf16": 2, "fp8": 1, "int8": 1, "int4": 0.5625}
 """Bytes a number takes. int4: 4 bits, and a scale in 16 bits for every 32 weights or so (4.5 bits)."""
 
+AUTO = "auto"
+"""Weights as the checkpoint stores them."""
+
 Purpose = Literal["serve", "train"]
 
 
@@ -40,7 +43,7 @@ class Request:
     batch: int = 1
     """Serve: sequences of full length that must fit at once."""
     weights: str = "bf16"
-    """Serve: a key of BYTES."""
+    """Serve: a key of BYTES, or AUTO, which a plan replaces by what it found."""
     cache: str = "bf16"
     """Serve: a key of BYTES."""
     memory_share: float = 0.9

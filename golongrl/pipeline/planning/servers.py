@@ -126,12 +126,12 @@ def write_seconds(shape: Shape, request: Request, way: Way, batch: int, context:
     gpu, efficiency, counts = request.gpus.type, request.efficiency, shape.parameters
     number = BYTES[request.weights]
     at_once = max(1, -(-batch // way.pipeline))
-    read = weight_bytes(shape, way, number)
+    # Of the embedding only the rows of the batch are read; one stage alone reads the head.
+    ends = counts.embedding + (counts.head if way.pipeline == 1 else 0)
+    head = (counts.head or counts.embedding) / way.pipeline
+    read = weight_bytes(shape, way, number) + round(number * (head - ends) / way.tensor)
     if shape.experts:
-        read -= round(number * counts.experts * (1 - touched(shape, at_once)) / way.gpus)
-    if not shape.tied:
-        # Only the rows of the batch are read.
-        read -= round(number * counts.embedding / way.tensor)
+        read -= round(number * counts.experts * (1 - touched(shape, at_once)) * _stage(shape, way) / way.tensor)
     held = -(-at_once // way.tensor) if way.by_data else at_once
     cache = held * cache_bytes(shape, context, way, BYTES[request.cache])
     work = decode(shape, context)

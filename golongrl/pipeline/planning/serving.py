@@ -12,7 +12,10 @@ LARGEST_BATCH = 4096
 """Sequences that one server is taken to write at once, however many its cache would hold."""
 
 WORTH_SPLITTING = 1.5
-"""How many times the sequences attention split by data must hold: it is harder to run and reads a prompt slowly."""
+"""How many times the sequences attention split by data, or stages, must hold.
+
+The first is harder to run and reads a prompt slowly, the others make every sequence wait for each stage in turn.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def plan_serving(shape: Shape, request: Request, cuts: list[Cut]) -> Serving:
 def _worth(option: Option, batch: int) -> tuple[bool, float, float]:
     """What is recommended: the batch that was asked for, then most sequences, then most tokens per second."""
     total = option.server.total
-    weighed = total / WORTH_SPLITTING if option.server.way.by_data else total
+    way = option.server.way
+    weighed = total / WORTH_SPLITTING if way.by_data or way.pipeline > 1 else total
     return total >= batch, weighed, option.tokens_per_second
 
 
@@ -92,7 +96,10 @@ def _why_not(request: Request, options: list[Option]) -> str:
     if nearest.pool <= 0:
         need = (nearest.weights + nearest.working) / request.memory_share / (1 << 30)
         smaller = ", or --weights-dtype fp8" if request.weights == "bf16" else ""
-        return f"with {nearest.way} the weights alone need GPUs of {need:.1f} GiB: use more or larger GPUs{smaller}"
+        return (
+            f"with {nearest.way} the weights and a prefill chunk alone need GPUs of {need:.1f} GiB: use more or "
+            f"larger GPUs{smaller}"
+        )
     tokens = request.length * nearest.pool // nearest.sequence
     smaller = ", or --kv-dtype fp8" if request.cache == "bf16" else ""
     return (

@@ -3,6 +3,7 @@
 from golongrl.core.memory.rows import gib
 from golongrl.pipeline.planning.epoch import Step
 from golongrl.pipeline.planning.plan import Plan
+from golongrl.pipeline.planning.stored import Stored
 
 LEVELS = {"fits": "fits", "tight": "fits barely, if at all", "does not fit": "does not fit"}
 
@@ -23,8 +24,9 @@ def verdict(plan: Plan) -> str:
         return f"does not fit on {request.gpus}: {plan.serving.why_not}"
     made = best_option.server
     cut = made.way
-    each = f", {made.sequences} on each of {made.servers} servers" if made.servers > 1 else ""
-    held = f"at {request.length:,} tokens {made.total} sequence{'s' * (made.total != 1)} at once{each}"
+    each = f", {made.sequences:,} on each of {made.servers} servers" if made.servers > 1 else ""
+    tokens = f"{request.length:,} token{'s' * (request.length != 1)}"
+    held = f"at {tokens} {made.total:,} sequence{'s' * (made.total != 1)} at once{each}"
     if made.total < request.batch:
         return f"does not fit on {request.gpus}: with {cut} {held}, and --batch asks for {request.batch}"
     return f"fits on {request.gpus} with {cut}; {held}"
@@ -41,9 +43,11 @@ def assumptions(plan: Plan) -> list[str]:
         "bandwidth in decoding; communication is in these shares",
     ]
     if request.purpose == "serve":
-        found += [
-            f"the server takes {request.memory_share:.0%} of a card; working memory for chunks of 8,192 tokens",
-        ]
+        found.append(
+            f"the server takes {request.memory_share:.0%} of a card; working memory for chunks of 8,192 tokens"
+        )
+        if plan.stored.method:
+            found.append(_of_stored(plan.stored, request.weights))
         if request.weights != "bf16":
             found.append(
                 f"every weight in {request.weights} (checkpoints keep some in bf16), multiplied at the speed of bf16"
@@ -64,6 +68,16 @@ def assumptions(plan: Plan) -> list[str]:
     if plan.prompts is not None:
         found.append(f"epoch: {plan.prompts.source}")
     return found
+
+
+def _of_stored(stored: Stored, weights: str) -> str:
+    if not stored.recognised:
+        return (
+            f"how wide the weights are that {stored.method} stored is not clear from the config: {weights} is planned"
+        )
+    if stored.dtype == weights:
+        return f"the checkpoint is stored in {weights} ({stored.method}); --weights-dtype plans with another"
+    return f"the checkpoint is stored in {stored.dtype} ({stored.method}), and {weights} was asked for"
 
 
 def gpu_hours(plan: Plan, step: Step) -> float:

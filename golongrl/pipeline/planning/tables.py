@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from golongrl.core.memory.rollout import kv_bytes_per_token, sequence_bytes
-from golongrl.core.memory.rows import count, gib, rows_table
-from golongrl.core.model_shape.shape import Shape
+from golongrl.core.memory.rows import GIB, count, gib, rows_table
 from golongrl.pipeline.planning.epoch import Step
 from golongrl.pipeline.planning.plan import Plan
 from golongrl.pipeline.planning.request import BYTES
@@ -52,14 +51,14 @@ def _model(plan: Plan) -> Section:
     rows += [
         ("parameters", f"{counts.total:,} ({count(counts.total)})"),
         ("  active per token", f"{counts.active:,} ({count(counts.active)})" if counts.experts else "all"),
-        ("  embedding", _count(counts.embedding) + (", tied to the head" if shape.tied else "")),
-        ("  head", _count(counts.head) if counts.head else "the embedding"),
-        ("  attention, states", _count(counts.attention)),
-        ("  feed-forward", _count(counts.mlp)),
+        ("  embedding", f"{counts.embedding:,}" + (", tied to the head" if shape.tied else "")),
+        ("  head", f"{counts.head:,}" if counts.head else "the embedding"),
+        ("  attention, states", f"{counts.attention:,}"),
+        ("  feed-forward", f"{counts.mlp:,}"),
     ]
     if counts.experts:
-        rows.append(("  experts", _count(counts.experts)))
-    rows.append(("  norms, routers and such", _count(counts.replicated)))
+        rows.append(("  experts", f"{counts.experts:,}"))
+    rows.append(("  norms, routers and such", f"{counts.replicated:,}"))
     rows.append(("weights", ", ".join(f"{gib(number * counts.total)} in {name}" for name, number in BYTES.items())))
     return Section("Model", ["quantity", "value"], rows)
 
@@ -70,10 +69,6 @@ def _heads(mixer) -> str:
     if mixer.cached(1) == 0:
         return f"state of {mixer.state:,} numbers"
     return f"{mixer.heads} heads, {mixer.kv_heads} key-value heads of {mixer.head_dim}"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
 
 
 def _cache(plan: Plan) -> Section:
@@ -109,22 +104,12 @@ def _servers(plan: Plan) -> Section:
     request, serving = plan.request, plan.serving
     assert serving is not None
     rows = [_server_row(plan, option, option is serving.best) for option in serving.options]
-    columns = [
-        "TP",
-        "PP",
-        "servers",
-        "weights",
-        "cache",
-        "at once",
-        "read one",
-        "attention",
-        "tok/s one",
-        "tok/s full",
-    ]
+    columns = ["cut", "servers", "weights\nGiB", "cache\nGiB", "at\nonce", "read\none", "attention"]
+    columns += ["tok/s\none", "tok/s\nfull"]
     return Section(
         f"Serving on {request.gpus}, {request.weights} weights, {request.cache} cache, sequences of "
         f"{request.length:,}",
-        columns + (["cost/M"] if request.price is not None else []),
+        columns + (["cost of\n1M new"] if request.price is not None else []),
         rows,
     )
 
@@ -132,12 +117,11 @@ def _servers(plan: Plan) -> Section:
 def _server_row(plan: Plan, option: Option, best: bool) -> tuple[str, ...]:
     made, price = option.server, plan.request.price
     cells = (
-        ("* " if best else "") + ("by data" if made.way.by_data else str(made.way.tensor)),
-        str(made.way.pipeline),
+        ("* " if best else "") + ("by data" if made.way.by_data else str(made.way)),
         f"{made.servers} x {made.way.gpus}",
-        gib(made.weights),
-        gib(max(0, made.pool)),
-        str(made.total),
+        f"{made.weights / GIB:,.1f}",
+        f"{made.pool / GIB:,.1f}" if made.pool > 0 else "-",
+        f"{made.total:,}",
         seconds(option.read),
         f"{option.read_attention / option.read:.0%}",
         f"{1 / option.alone:,.0f}",
@@ -171,19 +155,17 @@ def _train_time(plan: Plan) -> list[Section]:
     request, step = plan.request, plan.step
     if step is None:
         return []
-    rows = [
-        _time_row(
-            plan, f"one step: {request.prompts} prompts x {request.rollouts} rollouts, all of full length", step
-        )
-    ]
+    rows = [_time_row(plan, "one step", step)]
+    told = ""
     if plan.prompts is not None and plan.epoch is not None:
-        left_out = f", {plan.prompts.too_long:,} left out as too long" if plan.prompts.too_long else ""
-        what = f"one epoch: {plan.prompts.number:,} prompts, {plan.prompts.tokens:,} tokens{left_out}"
-        rows.append(_time_row(plan, what, plan.epoch))
+        rows.append(_time_row(plan, f"epoch of {plan.prompts.number:,} prompts", plan.epoch))
+        told = f"; the epoch has {plan.prompts.tokens:,} prompt tokens"
+        told += f", {plan.prompts.too_long:,} prompts too long are left out" if plan.prompts.too_long else ""
     else:
-        rows.append(_time_row(plan, "1,000 prompts of full length", step.times(1000 / request.prompts)))
-    columns = ["what", "read prompts", "write", "log-probs", "update", "attention", "together", "GPU hours"]
-    return [Section("Time", columns + (["cost"] if request.price is not None else []), rows)]
+        rows.append(_time_row(plan, "1,000 prompts", step.times(1000 / request.prompts)))
+    columns = ["", "read\nprompts", "write", "log-\nprobs", "update", "attention\nin it", "together", "GPU\nhours"]
+    title = f"Time; a step is {request.prompts} prompts x {request.rollouts} rollouts, all of full length{told}"
+    return [Section(title, columns + (["cost"] if request.price is not None else []), rows)]
 
 
 def _time_row(plan: Plan, what: str, step: Step) -> tuple[str, ...]:
@@ -191,7 +173,7 @@ def _time_row(plan: Plan, what: str, step: Step) -> tuple[str, ...]:
     cells = (
         what,
         *map(seconds, (step.prefill, step.decode, step.log_probs, step.update)),
-        f"{step.update_attention / step.update:.0%} of update",
+        f"{step.update_attention / step.update:.0%}",
         seconds(step.total),
         f"{hours:,.1f}",
     )
@@ -201,11 +183,11 @@ def _time_row(plan: Plan, what: str, step: Step) -> tuple[str, ...]:
 def _work(plan: Plan) -> Section:
     shape = plan.reading.shape
     lengths = sorted({8192, 131_072, plan.request.length, 1 << 20})
-    rows = [(f"{length:,}", *_work_cells(shape, forward(shape, length, logits=1))) for length in lengths]
+    rows = [(f"{length:,}", *_work_cells(forward(shape, length, logits=1))) for length in lengths]
     return Section("FLOPs of reading one sequence", ["tokens", "matrices", "attention", "attention's share"], rows)
 
 
-def _work_cells(shape: Shape, work: Work) -> tuple[str, ...]:
+def _work_cells(work: Work) -> tuple[str, ...]:
     return f"{work.matrices:.2e}", f"{work.attention:.2e}", f"{work.attention / work.total:.0%}"
 
 
