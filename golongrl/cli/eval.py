@@ -133,7 +133,8 @@ def evaluate(
 ) -> None:
     """Score a model on long-context benchmarks, with an interval for every number.
 
-    Re-running the same command goes on where it stopped. Exit code 1: errors left samples without answer or verdict.
+    Re-running the same command goes on where it stopped. Exit code 1: errors left samples without answer or
+    verdict, or a benchmark has no score at all.
     """
     from golongrl.cli import console
     from golongrl.core.config import build, command_table, parse_set
@@ -199,5 +200,5 @@ def evaluate(
         console.say(line)
     if stopped is not None:
         raise stopped
-    if not card.complete:
+    if not (card.complete and card.scored):
         raise typer.Exit(1)

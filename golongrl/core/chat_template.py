@@ -10,11 +10,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError
 from golongrl.core.tokens import Tokenizer
 
 # Role, separators and end marker of a message in the templates in use; only for models without a template at hand.
 TOKENS_PER_MESSAGE = 8
+
+_RAISED = (
+    ValueError,
+    TypeError,
+    NameError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def read_template(folder: Path) -> tuple[str, dict[str, Any]] | None:
@@ -22,17 +34,17 @@ def read_template(folder: Path) -> tuple[str, dict[str, Any]] | None:
     settings: dict[str, Any] = {}
     config = folder / "tokenizer_config.json"
     if config.is_file():
-        try:
-            settings = json.loads(config.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{config} is not JSON; the model folder is damaged, copy it again") from error
+        settings = json_text.read_object(config, "the model folder is damaged, copy it again")
     special: dict[str, Any] = {}
     for name in ("bos_token", "eos_token", "unk_token", "pad_token"):
         value = settings.get(name)
         special[name] = value.get("content", "") if isinstance(value, dict) else value or ""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8"), special
+        try:
+            return file.read_text(encoding="utf-8"), special
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file} is not UTF-8; the model folder is damaged, copy it again") from error
     template = settings.get("chat_template")
     if isinstance(template, list):
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
@@ -78,7 +90,8 @@ def render(found: tuple[str, dict[str, Any]], messages: Sequence[Mapping[str, st
         return _compile(template).render(
             messages=[dict(m) for m in messages], tools=None, documents=None, add_generation_prompt=True, **special
         )
-    except jinja2.exceptions.TemplateError as error:
+    # A template is code: beside jinja's own errors it raises what any expression may.
+    except (jinja2.exceptions.TemplateError, *_RAISED) as error:
         raise DataError(f"the model's chat template refuses a conversation: {error}") from error
 
 

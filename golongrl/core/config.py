@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from golongrl.core import json_text
 from golongrl.core.errors import ConfigError
 
 PROJECT_FILE = "golongrl.toml"
@@ -34,7 +35,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is a folder; --config wants a TOML file") from error
     except PermissionError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}); mend the file") from error
 
 
@@ -46,7 +47,7 @@ def parse_set(items: Iterable[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise ConfigError(f"--set {item!r}: expected KEY=VALUE")
         try:
-            values[key.strip()] = json.loads(text)
+            values[key.strip()] = json_text.loads(text)
         except json.JSONDecodeError:
             values[key.strip()] = text
     return values

@@ -1,7 +1,10 @@
 """JSON that may be hostile: whatever is wrong with a text is one kind of error."""
 
 import json
+from pathlib import Path
 from typing import Any
+
+from golongrl.core.errors import DataError
 
 
 def loads(text: str | bytes) -> Any:
@@ -18,3 +21,15 @@ def loads(text: str | bytes) -> Any:
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
     except ValueError as error:
         raise json.JSONDecodeError("a number of too many digits", "", 0) from error
+
+
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """The JSON object that a file holds. DataError, ending with `remedy`, where it holds anything else; OSError where
+    it cannot be read."""
+    try:
+        value = loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON; {remedy}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is a JSON {type(value).__name__}, expected an object; {remedy}")
+    return value

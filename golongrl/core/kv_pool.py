@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-_LABEL = re.compile(r'(num_gpu_blocks|num_cpu_blocks|block_size)="(\d+)"')
+from golongrl.core import json_text
+
+_LABEL = re.compile(r'(num_gpu_blocks|num_cpu_blocks|block_size)="(\d{1,18})"')
 _PATHS = ("/metrics", "/get_server_info")
 _LONGEST = 8 << 20
 
@@ -46,15 +48,14 @@ def of_vllm_metrics(text: str) -> int | None:
 def of_sglang_info(text: str) -> int | None:
     """Tokens by the JSON of SGLang's /get_server_info; several data-parallel replicas: the smallest of them."""
     try:
-        info = json.loads(text)
+        info = json_text.loads(text)
     except json.JSONDecodeError:
         return None
     if not isinstance(info, Mapping):
         return None
-    pools = [
-        _pool(info),
-        *(_pool(state) for state in info.get("internal_states") or () if isinstance(state, Mapping)),
-    ]
+    states = info.get("internal_states")
+    of_states = states if isinstance(states, list) else []
+    pools = [_pool(info), *(_pool(state) for state in of_states if isinstance(state, Mapping))]
     return min((pool for pool in pools if pool), default=None)
 
 

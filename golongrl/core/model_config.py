@@ -1,6 +1,5 @@
 """A model folder's config.json: read in one place, and the part of it that describes the language model."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,11 @@ def model_config(folder: str | Path) -> dict[str, Any]:
 def read_config(path: Path) -> dict[str, Any]:
     """A config.json by its path; DataError when it is damaged, FileNotFoundError when there is none."""
     try:
-        found = json_text.loads(path.read_text(encoding="utf-8"))
+        return json_text.read_object(path, "the model folder is damaged, copy it again")
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); mend its permissions or copy it again") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{path} is a JSON {type(found).__name__}, expected an object; copy the model folder again")
-    return found
 
 
 def language_config(config: Mapping[str, Any]) -> Mapping[str, Any]:

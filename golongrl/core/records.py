@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from golongrl.core import tasks
+from golongrl.core import json_text, tasks
 from golongrl.core.errors import DataError, require
 from golongrl.core.store import atomic_path, read_jsonl
 
@@ -88,7 +88,7 @@ class RewardModel(BaseModel):
             value = value[-1]
         if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
             try:
-                decoded = json.loads(value)
+                decoded = json_text.loads(value)
             except json.JSONDecodeError:
                 decoded = None
             # A JSON text is a wrapped ground truth only when it has its fields; else it is itself the gold answer.
@@ -142,7 +142,7 @@ def parse_record(row: Mapping[str, Any], where: str = "record") -> Record:
     """Check one row of the disk schema; DataError names `where` and the field."""
     if isinstance(row.get("extra_info"), str):
         try:
-            row = {**row, "extra_info": json.loads(row["extra_info"])}
+            row = {**row, "extra_info": json_text.loads(row["extra_info"])}
         except json.JSONDecodeError as error:
             raise DataError(f"{where}, field extra_info: not a JSON object ({error.msg})") from error
     fields = {name: row[name] for name in Record.model_fields if row.get(name) is not None}

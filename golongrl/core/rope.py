@@ -78,6 +78,8 @@ def read_rope(config: Mapping[str, Any]) -> Rope:
             "the model config names no rope_theta; add the value the model was trained with, because every engine "
             "assumes another one"
         )
+    if not isinstance(theta, int | float) or not 0 < theta < math.inf:
+        raise DataError(f"the model config's rope_theta is {theta!r}, expected a number above 0; mend it")
     length = section.get("max_position_embeddings")
     if not isinstance(length, int) or length < 1:
         raise DataError(f"the model config's max_position_embeddings is {length!r}, expected tokens; mend it")
@@ -87,6 +89,10 @@ def read_rope(config: Mapping[str, Any]) -> Rope:
         raise DataError(
             "the model config has YaRN without original_max_position_embeddings, which engines read differently; "
             "add the context the model was trained for"
+        )
+    if original is not None and (not isinstance(original, int) or original < 1):
+        raise DataError(
+            f"the model config's original_max_position_embeddings is {original!r}, expected tokens; mend it"
         )
     return Rope(kind, theta, length if original is None else original, length, found)
 
@@ -98,7 +104,7 @@ def own_length(config: Mapping[str, Any]) -> int | None:
         return None
     found = rope_of(config)
     original, factor = found.get("original_max_position_embeddings"), found.get("factor")
-    if isinstance(original, int) and isinstance(factor, int | float):
+    if isinstance(original, int) and isinstance(factor, int | float) and math.isfinite(original * factor):
         # Published configs keep max_position_embeddings at the original or at the scaled length.
         length = max(length, int(original * factor))
     return length

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import plugins
+from golongrl.core import json_text, plugins
 from golongrl.core.errors import DataError, RunConflictError
-from golongrl.core.store import storage_errors, write_json
+from golongrl.core.store import discard_temporaries, storage_errors, write_json
 
 VERSIONED = ("golongrl", "verl", "torch", "ray", "transformers", "tokenizers", "datasets", "math-verify", "numpy")
 
@@ -75,7 +75,7 @@ def other_settings(folder: str | Path, config: Mapping[str, Any], *, free: Colle
     path = Path(folder) / "config.json"
     if not path.exists():
         return []
-    return _changed(_read_object(path), json.loads(json.dumps(config)), ("command", "inputs", *free))
+    return _changed(_read_object(path), json_text.loads(json.dumps(config)), ("command", "inputs", *free))
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], free: Collection[str]) -> list[str]:
@@ -106,13 +106,7 @@ class Run:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; pass --fresh to start over") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} is not a JSON object; pass --fresh to start over")
-    return value
+    return json_text.read_object(path, "pass --fresh to start over")
 
 
 def set_aside(folder: Path) -> Path:
@@ -135,7 +129,10 @@ def set_aside(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def only_writer(folder: Path, command: str) -> Iterator[None]:
-    """Hold the folder's lock; RunConflictError when another process has it. The lock ends with this process."""
+    """Hold the folder's lock; RunConflictError when another process has it. The lock ends with this process.
+
+    Half-written files of processes that were killed are removed.
+    """
     with storage_errors(folder):
         handle = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115  closed below
     with handle:
@@ -145,6 +142,7 @@ def only_writer(folder: Path, command: str) -> Iterator[None]:
             raise RunConflictError(
                 f"another golongrl {command} is writing to {folder}; wait for it, or choose another --out"
             ) from error
+        discard_temporaries(folder)
         yield
 
 
@@ -173,7 +171,7 @@ def open_run(
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     read = {**(inputs or {}), **plugins.fingerprints()}
-    resolved = {"command": command, **json.loads(json.dumps(config)), "inputs": read}
+    resolved = {"command": command, **json_text.loads(json.dumps(config)), "inputs": read}
     config_path = root / "config.json"
     if config_path.exists():
         before = _read_object(config_path)
@@ -207,6 +205,7 @@ def record_run(folder: str | Path, command: str, started: str, *, inputs: Mappin
 
     `started` is the ISO 8601 time at which it began; `inputs` maps input paths to their sha256.
     """
+    discard_temporaries(folder)
     Run(Path(folder), {**_manifest(command, inputs or {}), "started": started}, resumed=False).finish()
 
 

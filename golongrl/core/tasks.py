@@ -144,7 +144,7 @@ def metric_name(data_source: str, extra_info: Mapping[str, Any]) -> str | None:
     """The metric of a record: `extra_info.metric`, else what its reward_mode or data_source stands for, else None."""
     named = extra_info.get("metric")
     if named:
-        return named if named in METRICS else None
+        return named if isinstance(named, str) and named in METRICS else None
     for name in (str(extra_info.get("reward_mode") or ""), data_source):
         found = LONGBENCH_PRO.get(name) or LEGACY_SOURCES.get(name)
         if found:

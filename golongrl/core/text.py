@@ -41,6 +41,7 @@ _WIDE = tuple((char, unicodedata.normalize("NFKC", char)) for char in "，：；
 """Common characters outside ASCII that NFKC replaces, wherever they stand, by ASCII ones that never combine with what
 follows them, as "=" does with a stroke."""
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_HALF = re.compile("[\ud800-\udfff]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
@@ -154,6 +155,11 @@ def split_lines(text: str) -> list[str]:
 def lines(text: str) -> list[str]:
     """Items of a line list in order; blanks dropped, duplicates keep their first rank."""
     return list(dict.fromkeys(item for item in map(normalise_item, split_lines(text)) if item))
+
+
+def is_whole(text: str) -> bool:
+    """False for a text with half of a surrogate pair, which JSON can hold and no file of UTF-8 or parquet takes."""
+    return text.isascii() or not _HALF.search(text)
 
 
 def is_chinese(text: str) -> bool:

@@ -1,11 +1,13 @@
 """Counting tokens, length bins, and truncation that never touches the question."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError, UsageError, require
 from golongrl.core.fast_bpe import FastBPE, NotExactError, open_fast
 
@@ -135,12 +137,16 @@ def label(name: str) -> str:
 
 def _read(tokenizers: Any, name: str, path: Path) -> FastTokenizer:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_text.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
         content = None
     if not isinstance(content, dict) or "model" not in content:
         raise DataError(f"{path} is not a tokenizer.json; copy the model folder again")
-    reference = tokenizers.Tokenizer.from_file(str(path))
+    try:
+        reference = tokenizers.Tokenizer.from_file(str(path))
+    # The package raises Exception itself.
+    except Exception as error:
+        raise DataError(f"{path} is not a tokenizer.json ({error}); copy the model folder again") from error
     # Some published files carry a length limit, which would cap every count.
     reference.no_truncation()
     reference.no_padding()
@@ -153,7 +159,8 @@ def _read(tokenizers: Any, name: str, path: Path) -> FastTokenizer:
 def parse_length(text: str | int) -> int:
     """Tokens of "512", "4k" (4,096) or "1m" (1,048,576)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km]?)", str(text).strip().lower())
-    tokens = int(float(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2]]) if match else 0
+    number = float(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2]] if match else 0.0
+    tokens = int(number) if math.isfinite(number) else 0
     if tokens <= 0:
         raise UsageError(f"{text!r} is not a length; write 512, 4k or 1m")
     return tokens

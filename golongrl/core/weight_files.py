@@ -117,6 +117,8 @@ def _header(file: Path) -> dict[str, Tensor]:
         complete = file.stat().st_size == 8 + length + max(end for _, end in spans.values())
     except FileNotFoundError as error:
         raise DataError(f"{file} is missing; copy the folder again") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}); mend its permissions or copy it again") from error
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         raise DataError(f"{file} is no safetensors file; copy it again") from error
     if not complete:

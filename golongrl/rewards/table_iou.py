@@ -58,7 +58,7 @@ def _cell(value: Any) -> Hashable:
     if isinstance(value, list):
         return ("list", *map(_cell, value))
     if isinstance(value, dict):
-        return ("object", *sorted((str(key), repr(_cell(item))) for key, item in value.items()))
+        return ("object", *((key, _cell(value[key])) for key in sorted(value)))
     plain = " ".join(compatible(str(value)).split())
     if _NUMBER.fullmatch(plain):
         return ("number", Decimal(plain.replace(",", "")))

@@ -116,6 +116,7 @@ def test_a_busy_port_is_exit_code_3(tmp_path):
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -130,6 +131,7 @@ def test_an_engine_that_cannot_start_is_exit_code_3_with_its_log(tmp_path):
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no module named vllm\nexit 1\n")
     python.chmod(0o755)
@@ -261,6 +263,7 @@ def test_a_started_server_that_dies_is_exit_code_3_and_the_next_run_goes_on(tmp_
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     python = tmp_path / "python"
     arguments = ["--bench", "mrcr-mini", "--model", model, "--engine", "vllm", "--server-python", python]
     arguments += ["--max-length", "1k", "--limit", "8", "--concurrency", "1", "--set", "retries=1", "--out", "run"]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core import json_text
+from golongrl.core.store import write_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -40,3 +41,9 @@ def test_every_fault_is_a_decode_error(text, problem):
 def test_bytes_that_are_no_utf_8_stay_a_unicode_error():
     with pytest.raises(UnicodeDecodeError):
         json_text.loads(b'"\xff\xff\xff"')
+
+
+def test_half_of_a_surrogate_pair_is_written_as_an_escape(tmp_path):
+    write_json(tmp_path / "a.json", {"text": "half \ud83d, 北京 😀"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"text": "half \ud83d, 北京 😀"}
+    assert "北京 😀" in (tmp_path / "a.json").read_text(encoding="utf-8")

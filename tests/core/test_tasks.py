@@ -5,7 +5,7 @@ from golongrl.core.tasks import CAPABILITIES, LEGACY_SOURCES, LONGBENCH_PRO, MET
 
 def test_nine_capabilities_each_with_its_own_metric():
     assert list(CAPABILITIES) == [f"T{n}" for n in range(1, 10)]
-    assert METRICS == ("em", "choice", "f1", "math", "iou", "subem", "ndcg", "pairwise", "rouge_l")
+    assert list(METRICS) == ["em", "choice", "f1", "math", "iou", "subem", "ndcg", "pairwise", "rouge_l"]
     assert [capability.metric for capability in CAPABILITIES.values()] == list(METRICS)
 
 

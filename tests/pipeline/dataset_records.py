@@ -6,14 +6,14 @@ from golongrl.pipeline.dataset.reporting.closed_book import closed_book
 from golongrl.pipeline.dataset.reporting.survey import Survey
 
 LETTERS = "ABCDEFGH"
-SINGLE = ("em", "choice", "math", "iou")
+LABELLED = ("em", "choice", "math", "iou")
 
 
 def make(capability, question, gold, *, form="a_form", language="en", prompt=None, evidence=(), docs=("d1",), **info):
     """A record; `gold` is a text or a list of items, `evidence` (start, end) pairs in the prompt."""
     known = tasks.CAPABILITIES[capability]
     golds = [gold] if isinstance(gold, str) else list(gold)
-    single = known.metric in SINGLE
+    single = known.metric in LABELLED
     return Record.model_validate(
         {
             "data_source": known.data_source,

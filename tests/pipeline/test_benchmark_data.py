@@ -6,9 +6,9 @@ import benchmark_rows
 import hub_server
 import pytest
 
-from golongrl.core import tokens
+from golongrl.core import row_files, tokens
 from golongrl.core.errors import DataError, ServerError, UsageError
-from golongrl.pipeline.evaluation import benchmarks, hub_data, row_files
+from golongrl.pipeline.evaluation import benchmarks, hub_data
 from golongrl.pipeline.evaluation.benchmarks.base import LoadOptions
 
 APPROX = tokens.load("approx")
@@ -104,9 +104,9 @@ def test_the_origin_names_the_commit(hub):
             DataError,
             "gpqa-diamond: Idavidrein/gpqa.*gated.*hf auth login.*--data",
         ),
-        ("gpqa-diamond", (404, "RepoNotFound"), DataError, "no data set.*--data"),
-        ("gpqa-diamond", (404, "RevisionNotFound"), DataError, "no longer has.*--data"),
-        ("corpusqa-1m", (400, None), ServerError, "refused Tongyi-Zhiwen/CorpusQA.*400.*again"),
+        ("gpqa-diamond", (404, "RepoNotFound"), DataError, "no such data set.*--data"),
+        ("gpqa-diamond", (404, "RevisionNotFound"), DataError, "no such revision.*--data"),
+        ("corpusqa-1m", (400, None), ServerError, "Tongyi-Zhiwen/CorpusQA.*refused.*400.*again"),
     ],
 )
 def test_what_the_hub_does_not_give(hub, name, refusal, error, words):

@@ -349,7 +349,7 @@ def test_truncated_answers_are_graded_and_counted_as_cut(tmp_path):
 
 def test_grading_in_a_pool_equals_grading_here():
     gold = {"answer": "abc" + "the rain falls on the town " * 300, "prefix": "abc"}
-    jobs = [grading.Job("mrcr", gold, "abc" + "the rain falls " * n, "optional") for n in range(1, 30)]
+    jobs = [grading.Submission("mrcr", gold, "abc" + "the rain falls " * n, "optional") for n in range(1, 30)]
     assert sum(len(job.response) + len(gold["answer"]) for job in jobs) > grading.POOL_ABOVE_CHARACTERS
     assert grading.grade_all(jobs, workers=2) == [grading.grade(job) for job in jobs]
 

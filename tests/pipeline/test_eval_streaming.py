@@ -146,8 +146,8 @@ def test_rows_that_ask_the_same_are_graded_by_their_own_answers(tmp_path):
 
 def test_answers_graded_beside_are_graded_as_ever_and_too_many_are_left_to_the_end():
     gold = {"answer": "A", "options": 4}
-    jobs = [grading.Job("longbench-v2", gold, RIGHT + " " * n, "optional") for n in range(2000)]
-    long = grading.Job("longbench-v2", gold, "so " * 4000 + RIGHT, "optional")
+    jobs = [grading.Submission("longbench-v2", gold, RIGHT + " " * n, "optional") for n in range(2000)]
+    long = grading.Submission("longbench-v2", gold, "so " * 4000 + RIGHT, "optional")
     scores = {}
     with grading.in_background(scores) as running:
         running.add("long", long)
@@ -168,7 +168,7 @@ from golongrl.pipeline.evaluation import grading
 if __name__ == "__main__":
     with grading.in_background({}) as running:
         gold = {"answer": "A", "options": 4}
-        running.add("k", grading.Job("longbench-v2", gold, "so " * 4000, "optional"))
+        running.add("k", grading.Submission("longbench-v2", gold, "so " * 4000, "optional"))
         while not running.scores:
             time.sleep(0.01)
         print(*running._process._processes, flush=True)

@@ -1,6 +1,5 @@
 """What a run left behind, as far as comparing needs it: scored samples per benchmark and the settings behind them."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -174,12 +173,4 @@ def _axes(samples: list[dict[str, Any]], results: dict[str, Any] | None) -> tupl
 
 def read_object(path: Path) -> dict[str, Any] | None:
     """A JSON object of a run folder; None where there is no such file, DataError where it is none."""
-    if not path.exists():
-        return None
-    try:
-        value = json_text.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; run the command that wrote it again") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} is no JSON object; run the command that wrote it again")
-    return value
+    return json_text.read_object(path, "run the command that wrote it again") if path.exists() else None

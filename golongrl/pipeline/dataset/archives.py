@@ -45,11 +45,9 @@ SUFFIXES = (".zip", *_TARS, *_SINGLE)
 Accept = Callable[[str, int | None], None]
 """Called with a member's name and stated size (None: unknown); RefusedError says why it is not read."""
 
-_DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, OSError),
-    # Names that are not in their encoding, sizes and offsets below 0.
-    ValueError,
-)
+# ValueError: names that are not in their encoding, sizes and offsets below 0.
+_MEMBER_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
+_DAMAGE = (*_MEMBER_DAMAGE, tarfile.TarError, OSError)
 
 
 class _RestRefusedError(RefusedError):
@@ -139,7 +137,7 @@ def _zip(path: Path, store: "_Store", accept: Accept) -> Iterator[Member | Unrea
                 raise
             except RefusedError as error:
                 yield Unread(name, str(error))
-            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
+            except _MEMBER_DAMAGE as error:
                 yield Unread(name, f"corrupt or unknown compression: {_reason(error)}")
 
 

@@ -21,6 +21,7 @@ from golongrl.pipeline.dataset.encoding import Entry, kind_of, pack
 from golongrl.pipeline.dataset.filters import boilerplate, language, quality
 from golongrl.pipeline.dataset.index import entry_of, entry_row
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer
+from golongrl.pipeline.dataset.licences import is_allowed
 from golongrl.pipeline.dataset.readers import Refusal
 from golongrl.pipeline.dataset.reading import parts, read_part
 from golongrl.pipeline.dataset.settings import BuildConfig
@@ -244,8 +245,7 @@ def _fault(document: Document, n_tokens: int, settings: dict[str, Any]) -> tuple
     """What a document's length and licence are at odds with."""
     if n_tokens < settings["min_tokens"]:
         return "length", f"shorter than min_tokens = {settings['min_tokens']}"
-    allowed = {name.casefold() for name in settings["licences"]}
-    if allowed and document.licence.casefold() not in allowed:
+    if not is_allowed(document.licence, settings["licences"]):
         return "licence", f"licence {document.licence} is not among those allowed"
     return None
 

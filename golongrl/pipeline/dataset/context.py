@@ -4,12 +4,13 @@ import random
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from golongrl.core.documents import Span
+from golongrl.core.documents import Document, Span
 from golongrl.core.text import normalise
 from golongrl.core.tokens import Tokenizer
 from golongrl.pipeline.dataset.construct.form import Candidate, Unfit
-from golongrl.pipeline.dataset.excerpt import Excerpt, Measured
+from golongrl.pipeline.dataset.excerpt import Excerpt
 from golongrl.pipeline.dataset.request import Bin
 
 MAX_FILLERS = 400
@@ -136,8 +137,17 @@ def base_tokens(tokenizer: Tokenizer, task: Task) -> int:
     return tokenizer.count(render([], task)[0]) + TITLE_TOKENS
 
 
+class Filler(Protocol):
+    """A document of which a stretch may stand beside others; `excerpt.Measured` is one."""
+
+    @property
+    def document(self) -> Document: ...
+
+    def window(self, budget: int, rng: random.Random) -> tuple[Excerpt, int] | None: ...
+
+
 def gather(
-    fillers: Iterator[Measured], room: int, taken: set[str], rng: random.Random, most: int | None = None
+    fillers: Iterator[Filler], room: int, taken: set[str], rng: random.Random, most: int | None = None
 ) -> tuple[list[Excerpt], int]:
     """Stretches of other documents that fill about `room` tokens, no two with the same title, and the room left.
 

@@ -136,14 +136,6 @@ class Excerpt:
         """Content words of the whole excerpt with their counts."""
         return prose.content_words(self.text, self.language)
 
-    def unmistakable(self, word: str) -> bool:
-        """Whether the word never stands inside a longer one ("list" in "lists"), nor across two Chinese words, so
-        that counting it is no question of taste."""
-        plain = self.text.lower().count(word)
-        if self.language == "zh":
-            return plain == self.words[word]
-        return plain == prose.count_word(self.text, word, "en")
-
     @functools.cached_property
     def headings(self) -> list[Block]:
         """Headings in order."""

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from golongrl.core.errors import DataError, ServerError, UsageError
+from golongrl.core.errors import DataError, UsageError
+from golongrl.core.hub_errors import asked
 from golongrl.pipeline.dataset import archives
 from golongrl.pipeline.dataset.readers import READERS, Refusal, RefusedError
 
@@ -19,6 +20,7 @@ _ADDRESS = re.compile(
 )
 _ABOUT = ("readme.md", "license.md", "licence.md", "license.txt", "licence.txt")
 """Files about a data set, in lower case, which are no documents of it."""
+_ELSEWHERE = "run `hf download --repo-type dataset` elsewhere and pass the folder"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ def fetch(source: str, accept: Callable[[str, int | None], None]) -> Iterator[Hu
     import huggingface_hub
 
     repo, revision = match["repo"], unquote(match["revision"]) if match["revision"] else None
-    info = _asked(source, lambda: huggingface_hub.HfApi().dataset_info(repo, revision=revision, files_metadata=True))
+    info = asked(
+        source,
+        lambda: huggingface_hub.HfApi().dataset_info(repo, revision=revision, files_metadata=True),
+        _ELSEWHERE,
+    )
     sizes = {file.rfilename: file.size for file in info.siblings or ()}
     licence = _licence(info.card_data)
     for name in _chosen(source, match["path"], sorted(sizes)):
@@ -54,9 +60,10 @@ def fetch(source: str, accept: Callable[[str, int | None], None]) -> Iterator[Hu
         except RefusedError as error:
             yield Refusal(full, str(error))
             continue
-        path = _asked(
+        path = asked(
             source,
             lambda name=name: huggingface_hub.hf_hub_download(repo, name, repo_type="dataset", revision=info.sha),
+            _ELSEWHERE,
         )
         yield HubFile(Path(path), full, licence)
 
@@ -92,32 +99,3 @@ def _licence(card: Any) -> str:
     if isinstance(stated, list):
         stated = " OR ".join(map(str, stated))
     return str(stated) if stated else "unknown"
-
-
-def _asked(source: str, call: Callable[[], Any]) -> Any:
-    """What the hub answers, its failures as errors of ours."""
-    import httpx
-    from huggingface_hub import errors
-
-    try:
-        return call()
-    except errors.GatedRepoError as error:
-        raise DataError(
-            f"{source} is gated: accept its terms on the hub's page, then log in with `hf auth login` or set HF_TOKEN"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise DataError(
-            f"{source}: the hub has no such data set, or it is private; check the name, or run `hf auth login`"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise DataError(f"{source}: the data set has no such revision; name a branch, a tag or a commit") from error
-    except (errors.RemoteEntryNotFoundError, errors.HFValidationError) as error:
-        raise DataError(f"{source}: {' '.join(str(error).split())}") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no status"
-        raise ServerError(f"{source}: the hub refused to answer ({status}); run the same command again") from error
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
-        raise ServerError(
-            f"{source}: the hub cannot be reached ({type(error).__name__}); check the network and HF_ENDPOINT and "
-            "unset HF_HUB_OFFLINE, or run `hf download --repo-type dataset` elsewhere and pass the folder"
-        ) from error

@@ -1,8 +1,8 @@
-"""`licences.toml`: which licence holds for which files of a folder or an archive."""
+"""Which licences a build takes, and `licences.toml`: which one holds for which files of a folder or an archive."""
 
 import fnmatch
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from golongrl.core.errors import DataError
@@ -32,3 +32,8 @@ def parse(data: bytes, where: str) -> dict[str, str]:
 def look_up(table: Mapping[str, str], name: str) -> str | None:
     """The licence of the first pattern that a name matches."""
     return next((table[pattern] for pattern in table if fnmatch.fnmatch(name, pattern)), None)
+
+
+def is_allowed(licence: str, allowed: Collection[str]) -> bool:
+    """Whether the settings' `licences` hold it, in any case; none there means that all are allowed."""
+    return not allowed or licence.casefold() in {name.casefold() for name in allowed}

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer, open_library
-from golongrl.pipeline.dataset.refine import CROWDED, Kept, question_key
+from golongrl.pipeline.dataset.refine import CROWDED, Kept, nothing_kept, question_key
 from golongrl.pipeline.dataset.reporting.closed_book import guesses
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
@@ -46,10 +46,8 @@ SURPLUS, MOST_PER_MISSING = 1.1, 6.0
 """Requests per missing record in a cell's first round, and at most in later ones, which go by its yield so far."""
 TURNS_PER_RECORD, FEWEST_TURNS = 8, 64
 """Documents that a lane has at most: so many per record wanted, and so many more."""
-DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
-"""Largest share of a capability's records that are about one document, which is never fewer than so many."""
-JOB_TOKENS = 80_000
-"""Prompt tokens, at most, of the requests that make one job."""
+JOB_TOKENS, JOB_REQUESTS = 80_000, 64
+"""Prompt tokens, and requests, at most, of one job."""
 
 
 T = TypeVar("T")
@@ -135,13 +133,8 @@ def produce(
     result = Produced()
     cells = _cells(config, entries, assignment, wanted)
     slots = Slots()
-    limits = {c: max(2, round(config.max_answer_share * n)) for c, n in config.wanted.items()}
-    # Few documents must carry more each.
-    most = {
-        c: max(FEWEST_PER_DOCUMENT, math.ceil(n * max(DOCUMENT_SHARE, 2 / max(1, len(assignment[c])))))
-        for c, n in config.wanted.items()
-    }
-    kept = Kept(limits, most)
+    documents = {capability: len(assignment[capability]) for capability in config.wanted}
+    kept = nothing_kept(config.wanted, documents, config.max_answer_share)
     with progress("construct", sum(cell.wanted for cell in cells)) as bar:
         for number in range(ROUNDS):
             requests = [(cell, request) for cell in cells for request in _ask(cell, slots)]
@@ -347,22 +340,27 @@ def _run(
 
 def _jobs(folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request]) -> Iterator[Job]:
     """Requests in jobs of a bounded size, those about one document together."""
-    batch: list[Request] = []
-    ordered = sorted(range(len(requests)), key=lambda i: (requests[i].document, i))
-    size = 0
-    for index in ordered:
-        request = requests[index]
-        if batch and (size + request.bin.upper > JOB_TOKENS or len(batch) == 64):
-            yield _job(folder, config, entries, batch)
-            batch, size = [], 0
-        batch.append(request)
-        size += request.bin.upper
-    if batch:
+    by_document = sorted(requests, key=lambda request: request.document)
+    for batch in batches(by_document, lambda request: request.bin):
         yield _job(folder, config, entries, batch)
 
 
-def _job(folder: Path, config: BuildConfig, entries: Sequence[Entry], batch: Iterable[Request]) -> Job:
-    requests = list(batch)
+def batches(asks: Iterable[T], bin_of: Callable[[T], Bin]) -> Iterator[list[T]]:
+    """What one job asks, in order and of a bounded size, by the bins of the prompts that it makes."""
+    batch: list[T] = []
+    size = 0
+    for ask in asks:
+        upper = bin_of(ask).upper
+        if batch and (size + upper > JOB_TOKENS or len(batch) == JOB_REQUESTS):
+            yield batch
+            batch, size = [], 0
+        batch.append(ask)
+        size += upper
+    if batch:
+        yield batch
+
+
+def _job(folder: Path, config: BuildConfig, entries: Sequence[Entry], requests: Sequence[Request]) -> Job:
     keys = [request.key(config.seed, entries[request.document].sha256) for request in requests]
     return {
         "folder": str(folder.resolve()),

@@ -3,6 +3,7 @@ again by brute force, and no fragment of it stands anywhere else."""
 
 import base64
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ WHOLE_ANSWER = {"en": 5, "zh": 12}
 """Shortest text, in words or characters, that may stand in the context only where the evidence is."""
 CHANCE = 0.25
 """Share of the right options that guessing finds: questions have four."""
+DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
+"""Largest share of a capability's records that are about one document, which is never fewer than so many."""
 CROWDED = "its document already carries many records of the capability"
 """Why a record waits until it is known that other documents do not give enough."""
 LISTS = ("f1", "subem", "ndcg")
@@ -215,6 +218,17 @@ class Kept:
         self._answers[capability, answer] += 1
         self._documents[capability, request.document] += 1
         return None
+
+
+def nothing_kept(wanted: Mapping[str, int], documents: Mapping[str, int], max_answer_share: float) -> Kept:
+    """A `Kept` with the limits of so many wanted records per capability, about so many documents."""
+    answers = {c: max(2, round(max_answer_share * n)) for c, n in wanted.items()}
+    # Few documents must carry more each.
+    most = {
+        c: max(FEWEST_PER_DOCUMENT, math.ceil(n * max(DOCUMENT_SHARE, 2 / max(1, documents[c]))))
+        for c, n in wanted.items()
+    }
+    return Kept(answers, most)
 
 
 def question_key(capability: str, question: str, options: bool) -> str:

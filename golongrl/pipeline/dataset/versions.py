@@ -17,6 +17,7 @@ from golongrl.core.errors import DataError
 from golongrl.core.records import Record, read_records
 from golongrl.core.store import atomic_path, content_key, file_sha256, read_jsonl
 from golongrl.pipeline.dataset import near_duplicates
+from golongrl.pipeline.dataset.licences import is_allowed
 from golongrl.pipeline.dataset.refine import Kept, question_key
 from golongrl.pipeline.dataset.reporting.phase_facts import VersionFacts
 
@@ -130,7 +131,6 @@ def keep_unless(
 ) -> Keep:
     """The usual reasons to remove: another capability, a licence that is no longer among `licences` (empty: all
     are), a document (sha256) that was withdrawn, then what `also` finds."""
-    allowed = {licence.casefold() for licence in licences}
     gone = frozenset(withdrawn)
 
     def keep(record: Record) -> str | None:
@@ -139,7 +139,7 @@ def keep_unless(
             return UNWANTED
         if not gone.isdisjoint(info["doc_sha256"]):
             return "a document it shows was withdrawn"
-        refused = sorted({one for one in info["licence"] if allowed and one.casefold() not in allowed})
+        refused = sorted({one for one in info["licence"] if not is_allowed(one, licences)})
         if refused:
             return f"it shows a document under {', '.join(refused)}, which is no longer allowed"
         return next((why for find in also if (why := find(record)) is not None), None)

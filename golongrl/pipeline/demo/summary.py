@@ -1,12 +1,12 @@
 """What a finished demo shows: the numbers of each stage in short tables, and where everything is."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError
 from golongrl.core.store import read_jsonl
 from golongrl.core.tasks import CAPABILITIES
@@ -111,7 +111,4 @@ def place_table(folder: Path, checkpoint: str) -> Table:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON; remove its folder and run the demo again") from error
+    return json_text.read_object(path, "remove its folder and run the demo again")

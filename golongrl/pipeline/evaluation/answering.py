@@ -90,7 +90,7 @@ def generate(config: EvalConfig, endpoint: chat.Endpoint, one: Opened, owed: lis
                 # Rows that ask the same may want different answers.
                 if shown and answer.error is None and len(slots[answer.key]) == 1:
                     gold = slots[answer.key][0].item.gold
-                    running.add(answer.key, grading.Job(name, gold, answer.text, one.job.model.think))
+                    running.add(answer.key, grading.Submission(name, gold, answer.text, one.job.model.think))
                 show(answer)
 
             show = pace(counter, sizes, running.text)

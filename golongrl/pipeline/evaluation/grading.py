@@ -23,7 +23,7 @@ BACKLOG = 64
 
 
 @dataclass(frozen=True)
-class Job:
+class Submission:
     """One answer to grade."""
 
     bench: str
@@ -37,30 +37,30 @@ class Job:
         return len(self.response) + sum(len(str(value)) for value in self.gold.values())
 
 
-def grade(job: Job) -> Score:
+def grade(submission: Submission) -> Score:
     """The score of one answer."""
-    return benchmarks.get(job.bench).score(job.gold, job.response, job.think)
+    return benchmarks.get(submission.bench).score(submission.gold, submission.response, submission.think)
 
 
-def grade_all(jobs: Sequence[Job], workers: int | None = None) -> list[Score]:
-    """The score of each job, in order."""
+def grade_all(submissions: Sequence[Submission], workers: int | None = None) -> list[Score]:
+    """The score of each, in order."""
     with grader(workers) as grade_some:
-        return grade_some(jobs)
+        return grade_some(submissions)
 
 
 @contextlib.contextmanager
-def grader(workers: int | None = None) -> Iterator[Callable[[Sequence[Job]], list[Score]]]:
-    """A function that grades some jobs at a time; its processes start with the first that are worth it."""
+def grader(workers: int | None = None) -> Iterator[Callable[[Sequence[Submission]], list[Score]]]:
+    """A function that grades some at a time; its processes start with the first that are worth it."""
     count = workers or os.cpu_count() or 1
     pool: Executor | None = None
 
-    def grade_some(jobs: Sequence[Job]) -> list[Score]:
+    def grade_some(some: Sequence[Submission]) -> list[Score]:
         nonlocal pool
-        if pool is None and min(count, len(jobs)) > 1 and sum(j.characters for j in jobs) >= POOL_ABOVE_CHARACTERS:
-            pool = stack.enter_context(_processes(min(count, len(jobs))))
+        if pool is None and min(count, len(some)) > 1 and sum(s.characters for s in some) >= POOL_ABOVE_CHARACTERS:
+            pool = stack.enter_context(_processes(min(count, len(some))))
         if pool is None:
-            return list(map(grade, jobs))
-        return list(pool.map(grade, jobs, chunksize=max(1, len(jobs) // (count * 16))))
+            return list(map(grade, some))
+        return list(pool.map(grade, some, chunksize=max(1, len(some) // (count * 16))))
 
     with contextlib.ExitStack() as stack:
         yield grade_some
@@ -91,17 +91,17 @@ class Running:
         self._lock = threading.Lock()
         self._sum, self._count = 0.0, 0
 
-    def add(self, key: str, job: Job) -> None:
+    def add(self, key: str, submission: Submission) -> None:
         """Have an answer graded beside what goes on here; not at all when too many wait."""
         if self._broken or len(self._waiting) >= BACKLOG:
             return
         executor: Executor = self._thread
-        if job.characters > BESIDE_ABOVE_CHARACTERS:
+        if submission.characters > BESIDE_ABOVE_CHARACTERS:
             if self._process is None:
                 self._process = _processes(1)
             executor = self._process
         try:
-            future = executor.submit(grade, job)
+            future = executor.submit(grade, submission)
         except BrokenExecutor:
             # A worker was killed; the end does without it.
             self._broken = True

@@ -4,12 +4,13 @@ import fnmatch
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from golongrl.core.errors import DataError, ServerError, UsageError, require
-from golongrl.pipeline.evaluation.row_files import SUFFIXES, read_rows
+from golongrl.core.errors import DataError, UsageError, require
+from golongrl.core.hub_errors import asked
+from golongrl.core.row_files import files_at, read_rows
 
-T = TypeVar("T")
+_ELSEWHERE = "download it elsewhere and pass --data"
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,10 @@ def find_files(name: str, data: str | None, source: HubSource | None) -> Files:
     asked for, ServerError where the hub cannot be reached.
     """
     if data is not None:
-        return Files(tuple(local_files(data)))
+        return Files(tuple(files_at(data)))
     if source is None:
         raise UsageError(f"{name} needs --data: a file or folder with its rows; docs/evaluation.md says which")
     return _download(name, source)
-
-
-def local_files(path: str) -> list[Path]:
-    """The file itself, or all files below a folder that can hold rows, in order of their names."""
-    found = Path(path).expanduser()
-    if not found.exists():
-        raise DataError(f"no such data file: {path}; check --data")
-    if found.is_file():
-        return [found]
-    files = sorted(file for file in found.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    if not files:
-        raise DataError(f"{path} holds no file that ends in {', '.join(SUFFIXES)}; check --data")
-    return files
 
 
 def rows(name: str, data: str | None, source: HubSource | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -76,7 +64,11 @@ def _download(name: str, source: HubSource) -> Files:
     names, commit = list(source.files), source.revision
     # A pinned file by its full name needs no listing, so that a filled cache serves without a network.
     if commit is None or any(mark in name for name in names for mark in "*?["):
-        info = _asked(name, address, lambda: hub.HfApi().dataset_info(source.repo, revision=source.revision))
+        info = asked(
+            f"{name}: {address}",
+            lambda: hub.HfApi().dataset_info(source.repo, revision=source.revision),
+            _ELSEWHERE,
+        )
         there = sorted(file.rfilename for file in info.siblings or ())
         names = [file for pattern in source.files for file in fnmatch.filter(there, pattern)]
         commit = info.sha
@@ -89,40 +81,9 @@ def _download(name: str, source: HubSource) -> Files:
     paths = []
     for file in dict.fromkeys(names):
         download = _downloader(hub, source.repo, file, commit)
-        paths.append(Path(_asked(name, f"{source.repo}@{commit}/{file}", download)))
+        paths.append(Path(asked(f"{name}: {source.repo}@{commit}/{file}", download, _ELSEWHERE)))
     return Files(tuple(paths), f"{source.repo}@{commit}")
 
 
 def _downloader(hub: Any, repo: str, file: str, commit: str | None) -> Callable[[], str]:
     return lambda: hub.hf_hub_download(repo, file, repo_type="dataset", revision=commit)
-
-
-def _asked(name: str, address: str, call: Callable[[], T]) -> T:
-    """What the hub answers, its failures as errors of ours."""
-    import httpx
-    from huggingface_hub import errors
-
-    elsewhere = "or download it elsewhere and pass --data"
-    try:
-        return call()
-    except errors.GatedRepoError as error:
-        raise DataError(
-            f"{name}: {address} is gated: accept its terms on the hub's page, then log in with `hf auth login` or "
-            f"set HF_TOKEN, {elsewhere}"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise DataError(f"{name}: the hub has no data set {address}, or it is private; pass --data") from error
-    except errors.RevisionNotFoundError as error:
-        raise DataError(f"{name}: the hub no longer has {address}; download the data set and pass --data") from error
-    except (errors.RemoteEntryNotFoundError, errors.HFValidationError) as error:
-        raise DataError(f"{name}: {address}: {' '.join(str(error).split())}; pass --data") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no status"
-        raise ServerError(
-            f"{name}: the hub refused {address} ({status}); run the same command again, {elsewhere}"
-        ) from error
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
-        raise ServerError(
-            f"{name}: the hub cannot be reached for {address} ({type(error).__name__}); check the network and "
-            f"HF_ENDPOINT and unset HF_HUB_OFFLINE, {elsewhere}"
-        ) from error

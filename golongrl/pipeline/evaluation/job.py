@@ -14,6 +14,7 @@ from typing import Any
 from golongrl.core import chat, chat_template, runs, tokens
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.prompts import Prompt, PromptFile, measure
+from golongrl.core.row_files import files_at
 from golongrl.core.store import atomic_path, content_key, file_sha256, write_json
 from golongrl.pipeline.evaluation import asked, benchmarks, hub_data, overlong
 from golongrl.pipeline.evaluation.benchmarks import mrcr
@@ -116,7 +117,7 @@ def input_hashes(config: EvalConfig, job: BenchJob) -> dict[str, str]:
     if bench.as_row is not None and config.responses is None:
         hashes["documents"] = content_key([list(pair) for pair in read_documents(data)])
     elif data is not None:
-        hashes["data"] = content_key([file_sha256(file) for file in hub_data.local_files(data)])
+        hashes["data"] = content_key([file_sha256(file) for file in files_at(data)])
     elif not job.own_items and bench.hub is not None:
         hashes["data"] = hub_data.find_files(bench.name, None, bench.hub).origin or ""
     return hashes

@@ -13,7 +13,7 @@ from golongrl.core.records import Score
 from golongrl.core.store import Journal, content_key
 from golongrl.pipeline.evaluation.benchmarks.base import Judge, Messages
 from golongrl.pipeline.evaluation.config import EvalConfig
-from golongrl.pipeline.evaluation.grading import Job
+from golongrl.pipeline.evaluation.grading import Submission
 
 AGAIN_TEMPERATURE = 0.7
 """Least temperature of asking again: a greedy judge would repeat the reply that held no verdict."""
@@ -50,7 +50,7 @@ def check(config: EvalConfig) -> None:
         raise ServerError(f"the judge: {error}") from error
 
 
-def questions(judge: Judge, jobs: Sequence[Job]) -> list[Messages | Score]:
+def questions(judge: Judge, jobs: Sequence[Submission]) -> list[Messages | Score]:
     """What the judge is asked about each answer, or the Score where nothing needs asking."""
     return [judge.messages(job.gold, job.response, job.think) for job in jobs]
 

@@ -59,13 +59,7 @@ class Limits:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        value = json_text.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; the model folder is damaged, copy it again") from error
-    return value if isinstance(value, dict) else {}
+    return json_text.read_object(path, "the model folder is damaged, copy it again") if path.is_file() else {}
 
 
 def model_length(folder: Path) -> int | None:

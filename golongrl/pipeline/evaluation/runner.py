@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core import chat, kv_pool, tokens
-from golongrl.core.errors import ServerError, UsageError
+from golongrl.core.errors import DataError, ServerError, UsageError
 from golongrl.core.runs import only_writer
 from golongrl.core.store import Journal
 from golongrl.pipeline.evaluation import (
@@ -156,6 +156,11 @@ def _prepare(config: EvalConfig, progress: Progress, say: Say) -> tuple[list[job
     if generating and config.base_url is None and plan.started_engine(config, model.folder) is None:
         raise UsageError(
             f"{config.model} is no local folder: pass --base-url of the server that has it, or --engine to start one"
+        )
+    if generating and config.base_url is None and model.folder is not None and model.template is None:
+        raise DataError(
+            f"{config.model} has no chat template, so its server cannot render a prompt; use an instruction-tuned "
+            "model, or add chat_template.jinja to the folder"
         )
     if generating and model.tokenizer.name == "approx":
         say("token counts are approximate (bytes / 4); pass --tokenizer FOLDER for exact ones")

@@ -46,6 +46,11 @@ class Scorecard:
         """Whether every benchmark is complete."""
         return all(card.complete for card in self.cards)
 
+    @property
+    def scored(self) -> bool:
+        """Whether every benchmark has a score."""
+        return all(card.results["n_scored"] > 0 for card in self.cards)
+
     def as_json(self) -> dict[str, Any]:
         """One object for `--json`."""
         return {"complete": self.complete, "benchmarks": [{**c.results, "out": str(c.folder)} for c in self.cards]}
@@ -77,7 +82,9 @@ def not_ok(entry: Mapping[str, Any]) -> str:
 
 
 def lines_of(results: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The whole benchmark as "all", then every bucket of the single axes that vary."""
+    """The whole benchmark as "all", then, where there are scores, every bucket of the single axes that vary."""
+    if not results["n_scored"]:
+        return [("all", results)]
     buckets = [
         (f"{axis} {entry['value']}", entry)
         for axis, entries in results["buckets"].items()
@@ -92,7 +99,7 @@ def _remarks(card: BenchCard) -> list[str]:
     if results["n_overlong"]:
         lines.append(
             f"{results['n_overlong']} of {results['n']} samples do not fit the model's length and are not in the "
-            "score"
+            "score; serve it with a longer context (--max-model-len), or pass --overlong middle-document"
         )
     if results["n_unjudged"]:
         lines.append(

@@ -1,10 +1,10 @@
 """The report page of an evaluation, from its run folder alone; also while the run goes on."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from golongrl.core import json_text
 from golongrl.core.errors import DataError
 from golongrl.core.report import (
     Bars,
@@ -63,11 +63,8 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Sample], bool]:
     if unfinished.goes_on(folder):
         results, samples = unfinished.results_of(folder)
         return results, samples, not results["n_open"] and results["n_incomplete"] == 0
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; run golongrl eval again with --rescore") from error
-    if not isinstance(results, dict) or "heat_map" not in results:
+    results = json_text.read_object(path, "run golongrl eval again with --rescore")
+    if "heat_map" not in results:
         raise DataError(f"{path} is of another version; run golongrl eval again with --rescore")
     return results, [row for _, row in read_jsonl(folder / "samples.jsonl")], results["n_incomplete"] == 0
 

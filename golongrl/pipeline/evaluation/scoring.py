@@ -51,8 +51,8 @@ def score(
     return card, gone
 
 
-def _job(one: Opened, slot: Slot, answer: chat.Generation) -> grading.Job:
-    return grading.Job(one.job.bench.name, slot.item.gold, answer.text, one.job.model.think)
+def _job(one: Opened, slot: Slot, answer: chat.Generation) -> grading.Submission:
+    return grading.Submission(one.job.bench.name, slot.item.gold, answer.text, one.job.model.think)
 
 
 def _judged(
@@ -144,7 +144,8 @@ def _go_on(config: EvalConfig) -> str:
 def _settings(config: EvalConfig, job: BenchJob) -> dict[str, Any]:
     """What was in force, limits and thinking included."""
     asked = config.identity(job.bench.name)
-    for name in ("bench", "model", "engine", *(JUDGE_SETTINGS if job.bench.judge is None else ())):
+    built = () if job.bench.as_row is not None else ("needles", "answer_tokens")
+    for name in ("bench", "model", "engine", *built, *(JUDGE_SETTINGS if job.bench.judge is None else ())):
         asked.pop(name)
     tokenizer = tokens.label(job.model.tokenizer.name)
     effective = {**job.limits.as_json(), "think": job.model.think, "tokenizer": tokenizer}

@@ -82,7 +82,7 @@ def _samples(
 ) -> list[Sample]:
     """A sample for every place; where a judge grades, those that it was not asked about yet are left out."""
     jobs = [
-        grading.Job(bench.name, facts["gold"], answer.text, facts["think"])
+        grading.Submission(bench.name, facts["gold"], answer.text, facts["think"])
         for facts, answer in places
         if answer is not None and answer.error is None
     ]

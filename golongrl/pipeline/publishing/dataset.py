@@ -99,11 +99,8 @@ def _build_facts(folder: Path) -> dict[str, Any]:
     path = folder / "build.json"
     if not path.is_file():
         return {}
-    try:
-        found = json_text.loads(path.read_text(encoding="utf-8"))
-        return found if "records" in found else {}
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise DataError(f"{path} is not JSON; build the dataset again") from error
+    found = json_text.read_object(path, "build the dataset again")
+    return found if "records" in found else {}
 
 
 def _read(packing: Packing, data: Mapping[str, Path]) -> tuple[dict[str, int], Check]:

@@ -1,6 +1,5 @@
 """What `golongrl eval` left in a folder: results per benchmark, checked against their own samples."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,14 +71,9 @@ def _read(folder: Path) -> Evaluation:
     for name in (RESULTS, "config.json", "manifest.json"):
         path = folder / name
         try:
-            value = json_text.loads(path.read_text(encoding="utf-8"))
+            parts.append(json_text.read_object(path, "run the evaluation again"))
         except FileNotFoundError as error:
             raise DataError(f"{folder} holds no {name}; give the --out folder of `golongrl eval`") from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} is not JSON; run the evaluation again") from error
-        if not isinstance(value, dict):
-            raise DataError(f"{path} is not a JSON object; run the evaluation again")
-        parts.append(value)
     results, config, manifest = parts
     if manifest.get("command") != "eval" or not set(results) >= NEEDED:
         raise DataError(f"{folder} is no evaluation; give the --out folder of `golongrl eval`")

@@ -1,12 +1,11 @@
 """A trained model as a parcel: weights that everybody can load, and a card that says what they came from."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from golongrl.core import chat_template, json_text
-from golongrl.core.errors import DataError, GolongrlError
+from golongrl.core.errors import GolongrlError
 from golongrl.core.weight_files import fingerprint
 from golongrl.pipeline.publishing import cards, model_card
 from golongrl.pipeline.publishing.checks import Check
@@ -118,10 +117,8 @@ def _list(value: Any) -> list[str]:
 
 def _proof(folder: Path) -> dict[str, Any] | None:
     path = folder / "proof.json"
-    try:
-        return json_text.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON; remove it, or run the same `golongrl train` again") from error
+    remedy = "remove it, or run the same `golongrl train` again"
+    return json_text.read_object(path, remedy) if path.is_file() else None
 
 
 def _think(folder: Path) -> str:

@@ -1,6 +1,5 @@
 """What `golongrl train` left in a run folder, as far as a model's card tells of it."""
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -94,13 +93,10 @@ def _read(folder: Path) -> TrainingRun | None:
     parts = []
     for name in ("config.json", "manifest.json", "results.json"):
         try:
-            value = json_text.loads((folder / name).read_text(encoding="utf-8"))
+            parts.append(json_text.read_object(folder / name, "run the same command again"))
         except FileNotFoundError as error:
             raise DataError(
                 f"{folder} holds no {name}; the training is not finished: run the same command again"
             ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{folder / name} is not JSON; run the same command again") from error
-        parts.append(value)
     run = TrainingRun(folder, *parts)
     return run if run.manifest.get("command") == "train" else None

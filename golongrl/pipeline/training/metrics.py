@@ -1,8 +1,10 @@
 """Reading a run's metrics.jsonl: one row per step, the newest row of a step counts."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from golongrl.core.errors import DataError
+from golongrl.core.store import parse_line
 
 SHOWN = (
     ("reward", "reward", ".3f"),
@@ -71,7 +73,8 @@ class Step:
 
 
 def read_steps(folder: Path, first_byte: int = 0, *, finished: bool = False) -> list[Step]:
-    """Steps in order, from the rows at or after `first_byte`; a torn last line is left out.
+    """Steps in order, from the rows at or after `first_byte`; a torn last line is left out. DataError for a row
+    of another form.
 
     A checkpoint comes before the rest of its step, so what was known by then has a row of its own, which counts where
     a crash kept the whole one from being written. `finished` leaves such rows out.
@@ -80,10 +83,13 @@ def read_steps(folder: Path, first_byte: int = 0, *, finished: bool = False) -> 
     if not path.exists():
         return []
     rows: dict[int, dict[str, float]] = {}
-    for line in path.read_bytes()[first_byte:].split(b"\n")[:-1]:
-        row = json.loads(line)
+    for number, line in enumerate(path.read_bytes()[first_byte:].split(b"\n")[:-1], 1):
+        row = parse_line(line, number, path)
+        step, metrics = row.get("step"), row.get("metrics")
+        if not isinstance(step, int) or not isinstance(metrics, dict):
+            raise DataError(f"{path} line {number} holds no step with its metrics; it was edited by hand, mend it")
         if not (finished and row.get("partial")):
-            rows[row["step"]] = row["metrics"]
+            rows[step] = metrics
     return [Step(step, rows[step]) for step in sorted(rows)]
 
 

@@ -16,13 +16,14 @@ from typing import Any
 from golongrl.core import ngrams, words
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.ngrams import NGrams
+from golongrl.core.row_files import files_at, read_rows
 from golongrl.core.store import content_key, file_sha256, storage_errors, write_json
 from golongrl.pipeline.dataset.contamination import benchmark_rows
 from golongrl.pipeline.dataset.contamination.benchmark_rows import Sample
 
 LoadBenchmark = Callable[[str], Iterable[Mapping[str, Any]]]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever other texts are taken from the same rows, so that indexes on disk are built again."""
 SHORTEST = 5
 """Words of the shortest question that is looked for whole; a Han character counts as 5/8 of a word."""
@@ -46,7 +47,7 @@ def open_benchmark(entry: str, n: int, cache: Path, load_benchmark: LoadBenchmar
     unless it is there. DataError where no row has a field of a known name, UsageError where a name is unknown."""
     path = Path(entry).expanduser()
     if path.exists():
-        files = benchmark_rows.files_of(path)
+        files = files_at(path, "benchmark file")
         names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
         content = [[name, file_sha256(file)] for name, file in zip(names, files, strict=True)]
         name, rows = path.resolve().name, _file_rows(names, files)
@@ -70,7 +71,7 @@ def open_benchmark(entry: str, n: int, cache: Path, load_benchmark: LoadBenchmar
 
 def _file_rows(names: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, file in zip(names, files, strict=True):
-        for number, row in benchmark_rows.rows_of(file):
+        for number, row in read_rows(file):
             yield f"{name}#{number}", row
 
 

@@ -5,18 +5,10 @@ Known layouts: flat rows (LongBench, LongBench v2, FRAMES, InfiniteBench, LongMe
 """
 
 import ast
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from golongrl.core.errors import DataError
-from golongrl.core.records import existing_file, read_rows
-from golongrl.core.store import read_jsonl
-
-SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -38,14 +30,14 @@ ANSWERS = _names(
 CONTEXTS = _names(
     "context contexts ctxs document documents doc docs passage passages paragraph paragraphs haystack "
     "haystacksessions sessions transcript transcripts meetingtranscripts dialogue dialog article articles text texts "
-    "content story book background body table evidence evidences"
+    "content story book background body table evidence evidences wikiitems"
 )
 IDS = ("id", "questionid", "qid", "uid")
 LONGEST_QUESTION = 4_000
 """Characters of a prompt above which it is taken for a context with a question at its beginning or end."""
 QUESTION_ENDS = 1_000
 """Characters at either end of such a prompt that are taken for its question."""
-_NO_TEXT = frozenset({"id", "uid", "role", "url", "type", "date", "order", "answerstart", "answertype"})
+_NO_TEXT = frozenset({"id", "uid", "role", "url", "link", "type", "date", "order", "answerstart", "answertype"})
 
 
 @dataclass(frozen=True)
@@ -64,46 +56,6 @@ class _Scope:
     contexts: list[str] = field(default_factory=list)
     inner: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     label: str = ""
-
-
-def files_of(path: Path) -> list[Path]:
-    """The file itself, or all files of a folder that can hold rows, in order of their names."""
-    if not path.is_dir():
-        return [existing_file(path, "benchmark file")]
-    files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    if not files:
-        raise DataError(f"{path} holds no file that ends in {', '.join(SUFFIXES)}; name a file of benchmark rows")
-    return files
-
-
-def rows_of(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(number from 1, row) of a JSONL, JSON (a list, an object or lines), parquet, CSV or TSV file."""
-    if path.suffix in (".parquet", ".jsonl"):
-        yield from read_rows(path)
-    elif path.suffix == ".json":
-        yield from _json_rows(path)
-    elif path.suffix in (".csv", ".tsv"):
-        csv.field_size_limit(1 << 28)
-        try:
-            with open(path, encoding="utf-8-sig", newline="") as stream:
-                yield from enumerate(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","), 1)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path} is not a readable table ({error}); convert it to UTF-8 CSV or JSONL") from error
-    else:
-        raise DataError(f"{path}: benchmark files end in {', '.join(SUFFIXES)}, not {path.suffix or 'nothing'}")
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        yield from read_jsonl(path)
-        return
-    rows = value if isinstance(value, list) else [value]
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, Mapping):
-            raise DataError(f"{path} row {number} is a JSON {type(row).__name__}, expected an object")
-        yield number, row
 
 
 def read(row: Mapping[str, Any], where: str) -> tuple[list[Sample], list[tuple[str, str]]]:

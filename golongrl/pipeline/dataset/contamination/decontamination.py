@@ -90,10 +90,6 @@ class Index:
                     hits[number] = hits[number] or hit
             yield from hits
 
-    def question_hit(self, question: str, answer: str = "") -> Hit | None:
-        """`question_hits` for a single question."""
-        return next(self.question_hits([(question, answer)]))
-
     def document_verdict(self, text: str) -> Verdict:
         """The share of a document's n-grams that stand in the contexts of any benchmark."""
         split = words.split(text)

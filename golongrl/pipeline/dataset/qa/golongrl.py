@@ -23,7 +23,7 @@ from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
 from golongrl.rewards.retrieval_math import names_documents
 
-SINGLE = ("em", "choice", "math")
+UNTOUCHED_BY_OTHERS = ("em", "choice", "math")
 """Metrics of answers that more documents beside the context leave as they are."""
 MIN_CONTEXT = 200
 """Fewest characters of a context."""
@@ -69,7 +69,7 @@ def _items(record: Record, text: str, asked: str, context: RowContext) -> Iterat
             yield Refusal(context.name, "options: the question does not list them")
             return
         question, options, gold = found[0], found[1], (letter,)
-    places = tuple(_documents(text, context, together=metric not in SINGLE))
+    places = tuple(_documents(text, context, together=metric not in UNTOUCHED_BY_OTHERS))
     if len(places) == 1:
         question = about(question, places[0].document.title)
     kept = {name: record.extra_info[name] for name in ("tolerance", "relevance") if record.extra_info.get(name)}

@@ -3,12 +3,12 @@
 import itertools
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from golongrl import __version__
 from golongrl.core import tasks, tokens
-from golongrl.core.documents import Span
+from golongrl.core.documents import Document, Span
 from golongrl.core.records import Record
 from golongrl.core.store import content_key
 from golongrl.core.text import normalise
@@ -169,7 +169,7 @@ class _Harmless:
     item: Item
 
     @property
-    def document(self) -> object:
+    def document(self) -> Document:
         return self.measured.document
 
     def window(self, budget: int, rng: random.Random) -> tuple[Excerpt, int] | None:
@@ -183,7 +183,7 @@ class _Harmless:
 
 def _others(
     library: Library, item: Item, documents: Mapping[str, int], held_out: bool, rng: random.Random
-) -> Iterator[Measured]:
+) -> Iterator[_Harmless]:
     """Other documents: the set's own distractors first. Training records show no validation documents."""
     shown = {documents[stretch.doc] for stretch in item.shown}
     own = [documents[name] for name in dict.fromkeys(item.distractors) if name in documents]
@@ -192,16 +192,15 @@ def _others(
     first = (library.measured(number) for number in own)
     digests = {library.entries[number].sha256 for number in (*shown, *own)}
     rest = library.neighbours(documents[item.shown[0].doc], held_out, rng)
-    stream: Iterable[Measured] = itertools.chain(first, (m for m in rest if m.document.sha256 not in digests))
-    for measured in stream:
-        yield _Harmless(measured, item)  # type: ignore[misc]  # gather asks for a title and windows only
+    for measured in itertools.chain(first, (m for m in rest if m.document.sha256 not in digests)):
+        yield _Harmless(measured, item)
 
 
 def _placed(
     library: Library,
     item: Item,
     excerpts: Sequence[Excerpt],
-    others: Iterator[Measured],
+    others: Iterator[_Harmless],
     room: int,
     slot: int,
     rng: random.Random,

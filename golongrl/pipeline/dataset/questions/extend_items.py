@@ -1,7 +1,6 @@
 """Phase 3 for items: which go into which bin, until every cell has its records or no item is left."""
 
 import json
-import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,11 @@ from golongrl.pipeline.dataset.collect import Progress
 from golongrl.pipeline.dataset.construct.form import Unfit
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.library import absolute, open_library
-from golongrl.pipeline.dataset.produce import DOCUMENT_SHARE, FEWEST_PER_DOCUMENT, JOB_TOKENS, Slots, facts_of
+from golongrl.pipeline.dataset.produce import Slots, batches, facts_of
 from golongrl.pipeline.dataset.questions.extend import extend
 from golongrl.pipeline.dataset.questions.item_window import LOCAL
 from golongrl.pipeline.dataset.questions.items import Item
-from golongrl.pipeline.dataset.refine import CROWDED, Kept
+from golongrl.pipeline.dataset.refine import CROWDED, Kept, nothing_kept
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.workers import Job, RunAll
@@ -93,7 +92,7 @@ def extend_items(
     result = Extended()
     lengths = {bin.label: bin for bin in bins(config.length_bins)}
     documents = {entry.sha256: number for number, entry in enumerate(entries)}
-    kept = _limits(config, items, wanted)
+    kept = _nothing_kept(config, items, wanted)
     queues = _queues(config, entries, items, documents, list(lengths.values()), result)
     left, slots = dict(wanted), Slots()
     spare: list[tuple[_Ask, Made]] = []
@@ -137,19 +136,16 @@ def _keep(result: Extended, ask: _Ask, made: Made, left: dict[Cell, int]) -> Non
     left[ask.cell] -= 1
 
 
-def _limits(config: BuildConfig, items: Sequence[Item], wanted: Mapping[Cell, int]) -> Kept:
+def _nothing_kept(config: BuildConfig, items: Sequence[Item], wanted: Mapping[Cell, int]) -> Kept:
     totals: Counter[str] = Counter()
     about: defaultdict[str, set[str]] = defaultdict(set)
     for (_, capability, _), count in wanted.items():
         totals[capability] += count
     for item in items:
         about[item.capability].add(item.shown[0].doc if item.shown else "")
-    answers = {c: max(2, round(config.max_answer_share * n)) for c, n in totals.items()}
-    most = {
-        c: max(FEWEST_PER_DOCUMENT, math.ceil(n * max(DOCUMENT_SHARE, 2 / max(1, len(about[c])))))
-        for c, n in totals.items()
-    }
-    return Kept(answers, most)
+    return nothing_kept(
+        totals, {capability: len(about[capability]) for capability in totals}, config.max_answer_share
+    )
 
 
 _Queues = dict[tuple[bool, str], defaultdict[tuple[str, ...], deque[Item]]]
@@ -224,14 +220,7 @@ def _run(
     folder: Path, config: BuildConfig, documents: Mapping[str, int], asks: Sequence[_Ask], run_all: RunAll
 ) -> list[dict[str, Any]]:
     """What became of every item, in their order; jobs that were finished before are read back."""
-    jobs, batch, size = [], [], 0
-    for ask in asks:
-        if batch and (size + ask.bin.upper > JOB_TOKENS or len(batch) == 64):
-            jobs.append(_job(folder, config, documents, batch))
-            batch, size = [], 0
-        batch.append(ask)
-        size += ask.bin.upper
-    jobs.append(_job(folder, config, documents, batch))
+    jobs = [_job(folder, config, documents, batch) for batch in batches(asks, lambda ask: ask.bin)]
     for _ in run_all(extend_job, [job for job in jobs if not _summary(job).exists()]):
         pass
     return [one for job in jobs for one in json.loads(_summary(job).read_text(encoding="utf-8"))]

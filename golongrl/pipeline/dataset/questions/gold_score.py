@@ -9,7 +9,7 @@ from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.refine import GOLD_SCORE
 from golongrl.rewards import gold_response, score_response
 
-SINGLE = ("em", "choice", "math", "iou")
+LABELLED = ("em", "choice", "math", "iou")
 """Metrics whose gold is in `golden_label`."""
 
 
@@ -17,7 +17,7 @@ def ground_truth(item: Item) -> dict[str, Any]:
     """`golden_label` and `doc_ids`: one answer, of `em` with its aliases, or the items of a list, or references."""
     metric = tasks.CAPABILITIES[item.capability].metric
     golds = list(item.gold)
-    if metric in SINGLE:
+    if metric in LABELLED:
         return {"golden_label": golds[0], "doc_ids": golds[1:] if metric == "em" else []}
     return {"golden_label": "", "doc_ids": golds}
 

@@ -17,6 +17,7 @@ from golongrl.pipeline.dataset.collect import SIGNATURE_BYTES, Collection, Progr
 from golongrl.pipeline.dataset.encoding import Entry
 from golongrl.pipeline.dataset.index import entry_of, entry_row
 from golongrl.pipeline.dataset.library import absolute, load_tokenizer
+from golongrl.pipeline.dataset.licences import is_allowed
 from golongrl.pipeline.dataset.qa.reading import read_qa
 from golongrl.pipeline.dataset.questions.items import Item
 from golongrl.pipeline.dataset.readers import Refusal
@@ -106,7 +107,6 @@ def question_job(job: Job) -> Job:
     shard = summary.with_suffix(".jsonl")
     settings = job["settings"]
     counter = load_tokenizer(settings["tokenizer"])
-    allowed = {name.casefold() for name in settings["licences"]}
     found: Job = {"documents": [], "items": [], "refused": []}
     seen: set[str] = set()
     signatures = bytearray()
@@ -116,7 +116,7 @@ def question_job(job: Job) -> Job:
                 found["refused"].append(asdict(outcome))
                 continue
             documents, item = outcome
-            if allowed and item.licence.casefold() not in allowed:
+            if not is_allowed(item.licence, settings["licences"]):
                 reason = f"licence: {item.licence} is not among those allowed"
                 found["refused"].append(asdict(Refusal(item.source, reason)))
                 continue

@@ -17,9 +17,9 @@ from typing import TypeVar
 from golongrl.core.records import Record
 from golongrl.core.store import content_key
 from golongrl.pipeline.dataset.reporting.closed_book_strategies import (
+    ONE_ANSWER,
     OPEN,
     ORDERS,
-    SINGLE,
     Listed,
     golds,
     listed,
@@ -79,7 +79,7 @@ def _marks(answered: Sequence[Record]) -> list[_Marks]:
     marks = []
     for number, record in enumerate(answered):
         scores, question = _Scores(record), everyone.questions[number]
-        size = 1 if record.metric in SINGLE else len(everyone.answers[number])
+        size = 1 if record.metric in ONE_ANSWER else len(everyone.answers[number])
         rng = random.Random(content_key("closed book", record.extra_info["question"], everyone.answers[number]))
         guesses = everyone.others(number, rng) if question is None else _random_orders(question, size, rng)
         drawn = [scores.of(guess) or 0.0 for guess in guesses] or [0.0]
@@ -131,7 +131,7 @@ class _Golds:
             given[FREQUENT_OF_FORM] = _first(self._answers[of_form], out)
         if question is not None:
             return {name: answer for name, answer in given.items() if answer and set(answer) <= set(question.answers)}
-        if self.records[number].metric not in SINGLE:
+        if self.records[number].metric not in ONE_ANSWER:
             # An own item loses one place in the count, so no item from far behind moves up.
             near = self._items[self.records[number].language][: 4 * size + 20]
             ranked = _ranked({item: count - (item in own) for item, count in near})

@@ -15,7 +15,7 @@ from golongrl.rewards import gold_response
 from golongrl.rewards.choice import gold_letter
 from golongrl.rewards.items import gold_aliases, gold_texts
 
-SINGLE = ("em", "choice", "math", "iou", "rouge_l")
+ONE_ANSWER = ("em", "choice", "math", "iou", "rouge_l")
 """Metrics that read one answer; the others read a list of items."""
 
 _WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]+")
@@ -42,7 +42,7 @@ def golds(record: Record) -> list[str]:
     """The items of the gold answer, one for a metric that reads one answer."""
     if record.metric == "choice":
         return [gold_letter(alias) or alias for alias in gold_aliases(record)[:1]]
-    return gold_aliases(record)[:1] if record.metric in SINGLE else gold_texts(record)
+    return gold_aliases(record)[:1] if record.metric in ONE_ANSWER else gold_texts(record)
 
 
 def listed(record: Record) -> Listed | None:
@@ -209,7 +209,7 @@ OPEN: dict[str, Callable[[Record], list[str] | None]] = {
 def response_of(record: Record, answer: Sequence[str]) -> str | None:
     """The answer in the metric's format: the ideal response to a record with this gold; None where the metric has no
     format for it."""
-    if record.metric in SINGLE:
+    if record.metric in ONE_ANSWER:
         truth = GroundTruth(golden_label=answer[0], summary=record.gold.summary)
     else:
         truth = GroundTruth(doc_ids=list(answer), summary=record.gold.summary)

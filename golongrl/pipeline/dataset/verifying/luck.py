@@ -9,7 +9,7 @@ from golongrl.core.records import Record
 from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.construct.form import LETTERS
 from golongrl.pipeline.dataset.refine import CHANCE
-from golongrl.pipeline.dataset.reporting.closed_book_strategies import SINGLE, golds, listed, response_of
+from golongrl.pipeline.dataset.reporting.closed_book_strategies import ONE_ANSWER, golds, listed, response_of
 from golongrl.pipeline.dataset.verifying.rollouts import passes
 from golongrl.rewards import score_response
 from golongrl.rewards.choice import gold_letter, option_letters
@@ -31,7 +31,7 @@ def chance(record: Record, mark: float) -> float:
     question = listed(record) if record.extra_info.get("question") else None
     if question is None:
         return _open_chance(record)
-    size = 1 if record.metric in SINGLE else len(golds(record))
+    size = 1 if record.metric in ONE_ANSWER else len(golds(record))
     answers = question.answers
     if math.perm(len(answers), size) <= ORDERS_COUNTED:
         guesses: Iterable[tuple[str, ...]] = itertools.permutations(answers, size)

@@ -17,11 +17,10 @@ from typing import Any
 
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.records import Score
-from golongrl.pipeline.evaluation import hub_data
+from golongrl.core.row_files import files_at, read_rows
 from golongrl.pipeline.evaluation.benchmarks.answers import after_thinking
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark, Item, LoadOptions, Thinking
 from golongrl.pipeline.evaluation.benchmarks.fields import text_of, texts_of
-from golongrl.pipeline.evaluation.row_files import read_rows
 
 BACKENDS = ("kv", "vector", "rec_sum")
 """Kinds of memory; `vector` also needs the package's sentence-transformers model all-MiniLM-L6-v2."""
@@ -33,7 +32,7 @@ _FIELD = re.compile(r"""['"]answer['"]\s*:\s*(?P<quote>['"])(?P<answer>.*?)(?P=q
 
 def _question_rows(data: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of questions and answers; not the chats before them, nor the descriptions of the tools."""
-    for path in hub_data.local_files(data):
+    for path in files_at(data):
         if "memory" not in path.name:
             continue
         # The package's .json files hold a row per line.

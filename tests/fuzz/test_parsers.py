@@ -1,0 +1,35 @@
+"""Every parser of text from outside reads what it is given or refuses it by name; `make fuzz` tries for longer."""
+
+import pytest
+from families import NAMES, family
+from families.found import FOUND
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mutations import mutated
+
+EXAMPLES = {"answers": 300, "configs": 150, "judged": 300, "records": 40, "replies": 40}
+"""Damaged inputs of a family, by what one costs."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_valid_inputs_are_read(name):
+    module = family(name)
+    for seed in module.SEEDS:
+        module.check(seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_inputs_are_read_or_refused_by_name(name):
+    module = family(name)
+
+    @settings(max_examples=EXAMPLES.get(name, 100), derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.builds(mutated, st.randoms(use_true_random=False), st.just(module.SEEDS)))
+    def holds(data):
+        module.check(data)
+
+    holds()
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND, ids=[f"{name}-{number}" for number, (name, _) in enumerate(FOUND)])
+def test_what_once_broke_a_parser_is_refused(name, data):
+    family(name).check(data)
