@@ -40,7 +40,8 @@ def folder(tmp_path):
 )
 def test_a_server_that_refuses_is_one_message(folder, server, code, words):
     with chat_server.start(*server) as running:
-        ask = ["--model", "other", "--base-url", running.base_url, "--max-length", "1k", "--limit", 4, "--out", "run"]
+        model = "other" if code == 3 else "echo"
+        ask = ["--model", model, "--base-url", running.base_url, "--max-length", "1k", "--limit", 4, "--out", "run"]
         done = evaluate(*ask, cwd=folder)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
