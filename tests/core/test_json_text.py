@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core import json_text
+from golongrl.core.errors import DataError
 from golongrl.core.store import write_json
 
 VALUES = st.recursive(
@@ -47,3 +48,22 @@ def test_half_of_a_surrogate_pair_is_written_as_an_escape(tmp_path):
     write_json(tmp_path / "a.json", {"text": "half \ud83d, 北京 😀"})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"text": "half \ud83d, 北京 😀"}
     assert "北京 😀" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{", "a.json is not JSON; copy it"),
+        (b'"\xff"', "a.json is not JSON; copy it"),
+        (b"[1]", "a.json is a JSON list, expected an object; copy it"),
+    ],
+)
+def test_a_file_without_an_object_is_refused_with_what_to_do(tmp_path, content, problem):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=problem):
+        json_text.read_object(path, "copy it")
+    path.write_bytes(b'{"a": 1}')
+    assert json_text.read_object(path, "copy it") == {"a": 1}
+    with pytest.raises(FileNotFoundError):
+        json_text.read_object(tmp_path / "b.json", "copy it")
