@@ -31,5 +31,5 @@ def read_object(path: Path, remedy: str) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not JSON; {remedy}") from error
     if not isinstance(value, dict):
-        raise DataError(f"{path} is a JSON {type(value).__name__}, expected an object; {remedy}")
+        raise DataError(f"{path} is not a JSON object but a {type(value).__name__}; {remedy}")
     return value

@@ -55,7 +55,7 @@ def test_half_of_a_surrogate_pair_is_written_as_an_escape(tmp_path):
     [
         (b"{", "a.json is not JSON; copy it"),
         (b'"\xff"', "a.json is not JSON; copy it"),
-        (b"[1]", "a.json is a JSON list, expected an object; copy it"),
+        (b"[1]", "a.json is not a JSON object but a list; copy it"),
     ],
 )
 def test_a_file_without_an_object_is_refused_with_what_to_do(tmp_path, content, problem):

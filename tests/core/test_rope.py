@@ -193,7 +193,8 @@ def test_a_refused_factor_leaves_the_folder_alone(tmp_path, byte_model):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(None, "holds no config.json"), ("{", "is not JSON"), ("[]", "is a JSON list")]
+    ("text", "message"),
+    [(None, "holds no config.json"), ("{", "is not JSON"), ("[]", "not a JSON object but a list")],
 )
 def test_a_folder_without_a_readable_config_is_named(tmp_path, text, message):
     if text is not None:

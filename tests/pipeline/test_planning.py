@@ -328,7 +328,7 @@ def test_configs_are_found_in_folders_and_files(tmp_path):
     with pytest.raises(DataError, match="is not JSON"):
         find_config(str(tmp_path / "torn.json"))
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(DataError, match="is a JSON list"):
+    with pytest.raises(DataError, match="not a JSON object but a list"):
         find_config(str(tmp_path / "list.json"))
 
 
