@@ -14,7 +14,9 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """The one JSON object of `--json`, on stdout."""
-    print(json.dumps(value, ensure_ascii=False, indent=2), flush=True)
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # Half a surrogate pair, as in a file name that is no UTF-8, cannot be printed; \udcff is JSON for it.
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -5,6 +5,8 @@ The format: 8 bytes with the header's size, the header as JSON (name -> dtype, s
 
 import hashlib
 import json
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,13 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 HEADER_LIMIT = 100_000_000
 """Bytes; the limit of the safetensors library."""
+BITS = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
+"""Per value of a dtype."""
 _EDGE = 1 << 20
 
 
@@ -114,7 +123,8 @@ def _header(file: Path) -> dict[str, Tensor]:
             name: Tensor(file, entry["dtype"], tuple(entry["shape"]), spans[name][1] - spans[name][0])
             for name, entry in header.items()
         }
-        complete = file.stat().st_size == 8 + length + max(end for _, end in spans.values())
+        complete = file.stat().st_size == 8 + length + _end_of(spans.values())
+        misfit = next((name for name, tensor in tensors.items() if not _fits(tensor)), None)
     except FileNotFoundError as error:
         raise DataError(f"{file} is missing; copy the folder again") from error
     except OSError as error:
@@ -123,4 +133,25 @@ def _header(file: Path) -> dict[str, Tensor]:
         raise DataError(f"{file} is no safetensors file; copy it again") from error
     if not complete:
         raise DataError(f"{file} is cut off; copy it again")
+    if misfit is not None:
+        raise DataError(f"{file} holds {misfit} in other bytes than its shape and dtype take; copy it again")
     return tensors
+
+
+def _end_of(spans: Iterable[tuple[int, int]]) -> int:
+    """Where the last tensor ends; ValueError where there is none, or where they overlap or leave gaps, which the
+    format forbids."""
+    ordered, ends = sorted(spans), 0
+    if not ordered:
+        raise ValueError("no tensors")
+    for start, end in ordered:
+        if start != ends or end < start:
+            raise ValueError(f"a tensor starts at {start}, and the one before it ends at {ends}")
+        ends = end
+    return ends
+
+
+def _fits(tensor: Tensor) -> bool:
+    """Whether the bytes of a tensor are those of its shape; true for a dtype that is not known here."""
+    bits = BITS.get(tensor.dtype)
+    return min(tensor.shape, default=0) >= 0 and (bits is None or 8 * tensor.size == bits * math.prod(tensor.shape))

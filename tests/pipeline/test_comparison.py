@@ -46,8 +46,8 @@ def test_a_verdict_that_a_few_lines_of_numpy_confirm(tmp_path):
     }
     assert one["outcome"] == "no difference seen"
     assert re.fullmatch(
-        r"no difference seen: \+9\.0 points \[(-0\.\d|0\.0), 1[78]\.\d\], p 0\.07\d; a difference under 12\.7 points "
-        r"could not be seen with these 122 items \(80% power\)",
+        r"no difference seen: \+9\.0 points \[(-0\.\d|0\.0), 1[78]\.\d\], p 0\.07\d; one under 12\.7 points "
+        r"would be missed more than one time in five with these 122 items",
         one["verdict"],
     )
 
@@ -164,6 +164,18 @@ def test_documents_not_items_decide_how_sure_it_is(tmp_path):
     assert one["p"] == 0.25  # three documents differ, and 2 of their 8 flips are as far out
     assert one["low"] <= 0
     assert "with these 90 items from 9 documents" in one["verdict"]
+
+
+def test_a_document_may_be_called_zero_and_the_verdict_counts_what_is_missing(tmp_path):
+    def bare(name, scores):
+        rows = [{"id": at, "score": score, "cluster": at // 10} for at, score in enumerate(scores)]
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return tmp_path / name
+
+    one = only(done(tmp_path, bare("a.jsonl", [0.0] * 60), bare("b.jsonl", [1.0] * 50 + [0.0] * 8 + [None] * 2)))
+    # Five of six documents differ, all for the better: p is 2 / 2**5.
+    assert (one["n_clusters"], one["p"]) == (6, 0.0625)
+    assert one["verdict"].endswith("(58 of 60 items from 6 documents)")
 
 
 def test_too_few_documents_are_called_so(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from publishable import check_rewards, copied, dataset, records
 from test_publishing import REPO, Bar, publish
 
+from golongrl.core.errors import DataError
 from golongrl.core.records import write_parquet
 from golongrl.pipeline.dataset.sources import find_files
 from golongrl.pipeline.publishing import cards
@@ -52,6 +53,16 @@ def test_what_build_dataset_writes_passes(folder):
     assert ".lock" not in parcel.files
     settings = tomllib.loads(parcel.files["golongrl.toml"].text())
     assert settings == {"train": {"data": "train.parquet", "model": "base", "prompts_per_batch": 64}}
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
+    (folder / "NOTICE").symlink_to(folder / "build.json")
+    assert pack(folder, Facts(), Bar).files["NOTICE"].text() == (folder / "build.json").read_text()
+    outside = tmp_path / "diary.txt"
+    outside.write_text("not for anybody")
+    (folder / "LICENSE").symlink_to(outside)
+    with pytest.raises(DataError, match=r"LICENSE is a link out of .*; put the file itself there"):
+        pack(folder, Facts(), Bar)
 
 
 def test_the_card_tells_of_the_audit_and_is_the_same_every_time(folder):

@@ -145,7 +145,22 @@ def test_rows_are_searched_by_field_and_only_some_places_are_named():
     assert "line 1, field meta.key, line 2, field meta.key, line 3, field meta.key and 6 more" in problem
 
 
-def test_binary_files_are_not_text():
+def test_a_secret_between_bytes_that_are_no_text_is_found():
+    for around in (b"\xff\xfe", "Müller ".encode("latin-1")):
+        scan = Scan(own={})
+        scan.file("README.md", content_of(around + SECRETS["AWS key"].encode() + b"\n"))
+        assert [one.passed for one in scan.checks()] == [False, True]
+
+
+def test_names_of_fields_and_bytes_of_a_row_are_searched():
+    for row in ({SECRETS["hub token"]: 1}, {"a": [{"b": SECRETS["hub token"].encode()}]}):
+        scan = Scan(own={})
+        scan.value("data.parquet", "row 1", row)
+        assert "hub token (row 1, " in scan.checks()[0].problems[0]
+        assert SECRETS["hub token"] not in str(scan.checks()[0].problems[0].partition("(")[0])
+
+
+def test_pictures_are_not_searched():
     scan = Scan(own={})
-    scan.file("a.dat", content_of(b"\xff\xfe" + SECRETS["AWS key"].encode()))
+    scan.file("a.png", content_of(b"\xff\xfe" + SECRETS["AWS key"].encode()))
     assert all(one.passed for one in scan.checks())

@@ -65,6 +65,27 @@ def test_what_is_no_safetensors_file_is_named(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
+    ("spans", "shape", "message"),
+    [
+        ([(0, 8), (4, 12)], [2], "is no safetensors file"),
+        ([(0, 8), (12, 20)], [2], "is no safetensors file"),
+        ([(0, 8), (8, 0)], [2], "is no safetensors file"),
+        ([(0, 8), (8, 12)], [2], "holds b in other bytes than its shape and dtype take"),
+        ([(0, 8), (8, 16)], [-1, -2], "holds a in other bytes than its shape and dtype take"),
+    ],
+)
+def test_a_header_that_lies_is_named(tmp_path, spans, shape, message):
+    entries = {
+        name: {"dtype": "F32", "shape": shape, "data_offsets": span} for name, span in zip("ab", spans, strict=True)
+    }
+    header = json.dumps(entries).encode()
+    data = bytes(max(end for _, end in spans))
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    with pytest.raises(DataError, match=message):
+        read_headers(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("index", "message"),
     [
         ("{", "is not the index"),

@@ -154,8 +154,9 @@ def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
         raise DataError(f"{where}, field score: expected a number or null, got {row.get('score')!r}")
     if not isinstance(row.get("repeat", 0), int):
         raise DataError(f"{where}, field repeat: expected a whole number, got {row['repeat']!r}")
-    identity = str(row["id"])
-    return {**row, "id": identity, "repeat": row.get("repeat", 0), "cluster": str(row.get("cluster") or identity)}
+    identity, cluster = str(row["id"]), row.get("cluster")
+    own = cluster is None or cluster == ""
+    return {**row, "id": identity, "repeat": row.get("repeat", 0), "cluster": identity if own else str(cluster)}
 
 
 def _axes(samples: list[dict[str, Any]], results: dict[str, Any] | None) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def _evaluation(runs: Sequence[Run], result: ScoreComparison) -> list[str]:
                 one, by_label[one.baseline].benches[one.bench], by_label[one.run].benches[one.bench]
             )
         ]
-        if one.found.n_clusters < FEW_CLUSTERS:
+        if one.found.low is not None and one.found.n_clusters < FEW_CLUSTERS:
             lines.append(
                 f"{one.bench}, {one.run}: {one.found.n_clusters} documents or conversations are few; below "
                 f"{FEW_CLUSTERS} the interval may be too narrow"

@@ -112,7 +112,9 @@ def compare_scores(
 
 
 def _judged(one: BenchComparison, p_holm: float, tests: int, level: float) -> BenchComparison:
-    words = verdict(one.run, one.baseline, one.found, p_holm, tests, level)
+    whole = len(one.pairs.items) + one.pairs.left_out
+    what = f"of {whole} items" if one.pairs.left_out else "items"
+    words = verdict(one.run, one.baseline, one.found, p_holm, tests, level, what)
     return replace(one, p_holm=p_holm, outcome=outcome_of(one.found, p_holm, level), verdict=words)
 
 

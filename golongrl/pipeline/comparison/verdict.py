@@ -68,7 +68,7 @@ def verdict(
     outcome = outcome_of(found, p_holm, level)
     of = f"{found.n_items} {what}"
     if found.n_clusters != found.n_items:
-        of += f" from {found.n_clusters} documents"
+        of += f" from {found.n_clusters} document{'' if found.n_clusters == 1 else 's'}"
     if outcome == "equal":
         ends = "" if found.high is None else f", which rules out a true one of more than {points(found.high)} points"
         return f"no difference: the scores of all {of} are equal{ends}"
@@ -88,9 +88,8 @@ def verdict(
     if found.detectable is None:
         return f"no difference seen: {seen} ({of})"
     least = points(found.detectable)
-    return (
-        f"no difference seen: {seen}; a difference under {least} points could not be seen with these {of} (80% power)"
-    )
+    missed = f"one under {least} points would be missed more than one time in five"
+    return f"no difference seen: {seen}; {missed} with these {of}"
 
 
 def least_clusters(level: float) -> int:

@@ -26,14 +26,14 @@ class Content:
     """How git names it otherwise: SHA-1 over "blob SIZE\\0" and the bytes; empty for what is too large for git."""
 
     def text(self) -> str:
-        """The bytes as UTF-8; UnicodeDecodeError where they are something else."""
-        return (self.source if isinstance(self.source, bytes) else self.source.read_bytes()).decode()
+        """The bytes as UTF-8; what is none is replaced."""
+        return (self.source if isinstance(self.source, bytes) else self.source.read_bytes()).decode(errors="replace")
 
     def lines(self) -> Iterator[str]:
-        """The bytes as lines of UTF-8, one after the other; UnicodeDecodeError as in `text`."""
+        """The bytes as lines of UTF-8, one after the other; what is none is replaced, not passed over."""
         with io.BytesIO(self.source) if isinstance(self.source, bytes) else open(self.source, "rb") as handle:
             for line in handle:
-                yield line.decode().rstrip("\n")
+                yield line.decode(errors="replace").rstrip("\n")
 
 
 def content_of(source: Path | bytes) -> Content:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 LOGIN = "run `hf auth login`, or set HF_TOKEN to a token that may write"
 _LONGEST = 300
 """Characters of the hub's or the client's own words in a message."""
-_PRIVATE = re.compile(r"(?<=\?)\S+|hf_\w+")
+_PRIVATE = re.compile(r"(?<=\?)\S+|(?:hf|api_org)_\w+")
 AGAIN = "run the same command again; what has arrived is kept and does not travel twice"
 
 

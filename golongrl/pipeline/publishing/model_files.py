@@ -47,7 +47,7 @@ def _misfits(folder: Path, config: dict, tensors: dict) -> Iterator[str]:
 
 def check_safetensors_only(folder: Path) -> Check:
     """Whether no file is a pickle, which runs code when it is loaded."""
-    pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES and path.is_file())
+    pickles = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in PICKLES and path.is_file())
     problem = f"{folder} holds pickles ({shown(pickles)}), which run code when they are loaded; take them away"
     return Check("safetensors only", "", [problem] if pickles else [])
 

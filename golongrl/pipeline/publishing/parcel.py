@@ -92,9 +92,12 @@ class Packing:
         return [file for file in files if file.is_relative_to(self.folder)]
 
     def content(self, source: Path | bytes) -> Content:
-        """A file with its names on the hub; one here is read once."""
+        """A file with its names on the hub; one here is read once. DataError for a link out of the folder: what it
+        leads to is not what anybody sees in the folder."""
         if isinstance(source, bytes):
             return content_of(source)
+        if source.is_symlink() and not source.resolve().is_relative_to(self.folder.resolve()):
+            raise DataError(f"{source} is a link out of {self.folder}; put the file itself there, or take it away")
         if source not in self._read:
             self._read[source] = content_of(source)
         return self._read[source]

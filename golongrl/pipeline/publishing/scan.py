@@ -28,6 +28,7 @@ class Scan:
     """Texts that were looked at."""
     _secrets: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _paths: dict[str, list[str]] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
 
     def text(self, path: str, where: str, text: str, *, content: bool) -> None:
         """Look at one text of the file `path`; `where` names the place in it."""
@@ -38,28 +39,27 @@ class Scan:
             self._paths.setdefault(path, []).append(f"{found} ({where})")
 
     def value(self, path: str, where: str, value: Any) -> None:
-        """Look at every text of a row, of lists and structs in it too."""
+        """Look at every text of a row, of lists and structs in it too; at each name of a field once."""
         for field_name, text in _texts(value, ""):
             self.text(path, f"{where}, field {field_name}" if field_name else where, text, content=True)
+        for name in _names(value) - self._names:
+            self._names.add(name)
+            self.text(path, f"{where}, name of a field", name, content=True)
 
     def file(self, path: str, content: Content) -> None:
         """Look at a whole text file, by lines; at JSON lines as the values they hold."""
         if path.endswith(BINARY):
             return
         loose, rows = path.endswith(CONTENT), path.endswith(".jsonl")
-        try:
-            if not rows and "private key" in secrets_in(content.text(), {}):
-                # Its lines alone do not look like one.
-                self._secrets.setdefault((path, "private key"), []).append("in the file")
-            for number, line in enumerate(content.lines(), 1):
-                found = _parsed(line) if rows else None
-                if found is not None:
-                    self.value(path, f"line {number}", found)
-                else:
-                    self.text(path, f"line {number}", line, content=loose)
-        except UnicodeDecodeError:
-            # Not text after all.
-            return
+        if not rows and "private key" in secrets_in(content.text(), {}):
+            # Its lines alone do not look like one.
+            self._secrets.setdefault((path, "private key"), []).append("in the file")
+        for number, line in enumerate(content.lines(), 1):
+            found = _parsed(line) if rows else None
+            if found is not None:
+                self.value(path, f"line {number}", found)
+            else:
+                self.text(path, f"line {number}", line, content=loose)
 
     def checks(self) -> list[Check]:
         """The two checks that come of it."""
@@ -88,12 +88,21 @@ def _places(places: list[str]) -> str:
 
 
 def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """(dotted field name, text) of every text of a value; names of fields are part of the schema, not looked at."""
+    """(dotted field name, text) of every text of a value; bytes count as text."""
     if isinstance(value, str):
         yield name, value
+    elif isinstance(value, bytes):
+        yield name, value.decode(errors="replace")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _texts(inner, f"{name}.{key}" if name else str(key))
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _texts(inner, name)
+
+
+def _names(value: Any) -> set[str]:
+    """Names of the fields of a value at any depth: data may hold keys that no schema foresees."""
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*map(_names, value.values()))
+    return set().union(*map(_names, value)) if isinstance(value, (list, tuple)) else set()
