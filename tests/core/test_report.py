@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from golongrl.core.errors import DataError
@@ -102,6 +102,7 @@ def test_settings_keep_their_digits_and_get_dotted_names():
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
+@example(0.0, 5e-324)
 def test_axes_hold_what_they_are_for_and_have_round_ticks(one, other):
     low, high = reach([one, other])
     assert low < high

@@ -27,6 +27,7 @@ LONG = (400, 900, 1500, 1900, 3000)
 def model_folder(folder, **changes):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({**CONFIG, **changes}))
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     return folder
 
 

@@ -26,6 +26,10 @@ class Axis:
         return [(self.at(value), label(value)) for value in round_values(self.low, self.high, count)]
 
 
+_NOTHING = 1e-300
+"""What is smaller is drawn as 0: cut into steps it would be."""
+
+
 def step_of(low: float, high: float, count: int) -> float:
     """A step of 1, 2 or 5 times a power of ten that cuts the range in about `count` pieces."""
     rough = (high - low) / max(1, count)
@@ -46,7 +50,7 @@ def reach(values: Iterable[float], count: int = 5) -> tuple[float, float]:
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if high - low <= 1e-9 * max(1.0, abs(high)):
         # One value alone: as much room as it is large, so that its label says something.
-        low, high = (min(0.0, 2 * low), max(0.0, 2 * high)) if high else (0.0, 1.0)
+        low, high = (min(0.0, 2 * low), max(0.0, 2 * high)) if abs(high) > _NOTHING else (0.0, 1.0)
     step = step_of(low, high, count)
     return _clean(math.floor(low / step + 1e-9) * step), _clean(math.ceil(high / step - 1e-9) * step)
 
