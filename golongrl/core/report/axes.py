@@ -27,7 +27,7 @@ class Axis:
 
 
 _NOTHING = 1e-300
-"""What is smaller is drawn as 0: cut into steps it would be."""
+"""Smaller values are drawn as 0: steps between them would be no numbers any more."""
 
 
 def step_of(low: float, high: float, count: int) -> float:
