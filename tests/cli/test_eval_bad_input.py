@@ -71,3 +71,12 @@ def test_a_model_without_chat_template_is_found_before_a_server_starts(folder):
     assert "has no chat template" in done.stderr
     assert "add chat_template.jinja to the folder" in done.stderr
     assert not (folder / "run").exists()
+
+
+def test_a_template_that_leaves_messages_out_cannot_hold_a_conversation(folder):
+    model = build_byte_model(folder / "model")
+    (model / "chat_template.jinja").write_text("{{ messages[-1].content }}")
+    options = ["--engine", "transformers", "--max-length", "2k", "--tokenizer", "approx", "--dry-run"]
+    done = evaluate("--model", model, *options, cwd=folder)
+    assert done.returncode == 2
+    assert "leaves messages of a conversation out" in done.stderr

@@ -89,6 +89,11 @@ def build_item(
     for index in range(len(pairs) * 10_000):
         turn = _turn(*pairs[index % len(pairs)])
         cost = options.count_prompt(turn + ask) - base
+        if cost <= 0:
+            raise DataError(
+                "the model's chat template leaves messages of a conversation out, so mrcr-mini has nothing to fill; "
+                "mend the template, or choose another benchmark"
+            )
         if cost > spare:
             misses += 1
             if misses == 8 or spare < options.answer_tokens // 4:
