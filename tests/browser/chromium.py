@@ -67,8 +67,8 @@ class Browser:
         """Addresses asked for since the page was opened."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        # The browser's own first tab, which may still be loading; no file can ask for such addresses.
-        return [url for url in urls if not url.startswith("chrome://")]
+        # The browser's own first tab may still be loading, with pictures that are in their addresses.
+        return [url for url in urls if not url.startswith(("chrome://", "data:"))]
 
     def prefer(self, scheme: str) -> None:
         """The colour scheme of the reader's system: light or dark."""

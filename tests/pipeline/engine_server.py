@@ -25,8 +25,8 @@ def interpreter(folder, *, version=VERSION, told=None):
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
     python = folder / "python"
     python.write_text(
-        f'#!/bin/sh\nif [ "$1" = -c ]; then PYTHONPATH={folder / "site"} exec {sys.executable} "$@"; fi\n'
-        f'exec {sys.executable} {__file__} {folder} {told or 0} "$@"\n'
+        f'#!/bin/sh\nif [ "$1" = -c ]; then PYTHONPATH="{folder / "site"}" exec "{sys.executable}" "$@"; fi\n'
+        f'exec "{sys.executable}" "{__file__}" "{folder}" {told or 0} "$@"\n'
     )
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     return python

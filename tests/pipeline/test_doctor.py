@@ -74,7 +74,7 @@ def test_another_interpreter_is_asked_for_its_engines():
 
 def test_an_interpreter_without_engine_is_said_to_need_one(tmp_path):
     bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     bare.chmod(0o755)
     found = by_name(packages._server(str(bare)))["server interpreter"]
     assert found.status == "missing"
