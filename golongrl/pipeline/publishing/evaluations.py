@@ -45,6 +45,18 @@ class Evaluation:
         return origin.rpartition("@")[2] if "@" in origin else None
 
     @property
+    def built(self) -> bool:
+        """Whether the items were built from documents."""
+        return "documents" in self.manifest.get("inputs", {})
+
+    @property
+    def local_data(self) -> str | None:
+        """Content hash of the rows or documents that were read from a disk; None for those of the hub."""
+        inputs = self.manifest.get("inputs", {})
+        found = str(inputs.get("documents") or inputs.get("data") or "")
+        return found if found and "@" not in found else None
+
+    @property
     def from_responses(self) -> bool:
         """Whether answers made elsewhere were scored."""
         return "responses" in self.manifest.get("inputs", {})

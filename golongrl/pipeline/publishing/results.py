@@ -99,6 +99,7 @@ def _body(model: str, evaluations: list[Evaluation]) -> Iterator[str]:
     yield "## How to repeat it"
     yield "Each benchmark's folder holds the settings that were in force."
     yield shell(*(_command(one) for one in evaluations))
+    yield from (_local(one) for one in evaluations if one.local_data)
     if any(one.from_responses for one in evaluations):
         yield "The answers were made elsewhere, and scored here."
     yield "## Settings"
@@ -134,7 +135,16 @@ def _buckets(one: Evaluation) -> Iterator[str]:
 
 def _command(one: Evaluation) -> str:
     given = "--responses RESPONSES.jsonl" if one.from_responses else "--base-url http://ENDPOINT/v1"
-    return f"golongrl eval --config {one.bench}/eval.toml {given} --out runs/{one.bench}"
+    data = "--data DATA " if one.local_data else ""
+    return f"golongrl eval --config {one.bench}/eval.toml {data}{given} --out runs/{one.bench}"
+
+
+def _local(one: Evaluation) -> str:
+    what = "the documents that its items were built from" if one.built else "the file or folder with its rows"
+    return (
+        f"DATA of {one.bench} is {what}, which was read from a disk: the run's `config.json` must show "
+        f"`{one.local_data}` under `inputs`, or it is another evaluation."
+    )
 
 
 def _about(one: Evaluation) -> list[Any]:

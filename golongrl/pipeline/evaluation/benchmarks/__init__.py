@@ -81,6 +81,7 @@ def get(name: str) -> Benchmark:
         near = difflib.get_close_matches(name, [*BENCHMARKS, *GROUPS], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise UsageError(
-            f"unknown benchmark {name!r}{hint} Benchmarks: {', '.join(BENCHMARKS)}. Groups: {', '.join(GROUPS)}"
+            f"unknown benchmark {name!r}{hint} Benchmarks: {', '.join(BENCHMARKS)}. Groups: {', '.join(GROUPS)}. "
+            "Those of a plugin are there when GOLONGRL_PLUGINS names it"
         )
     return BENCHMARKS[name]
