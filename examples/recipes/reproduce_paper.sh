@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
-# The recipe's 30B-A3B run: plain GRPO, as the recipe ran it, on all 23K records, 16 machines of 8 GPUs. Run on a
-# node of the Ray cluster (docs/cluster.md). DRY_RUN=--dry-run shows what each step would do, and starts nothing.
+# The recipe's runs on 16 machines of 8 GPUs, from a node of their Ray cluster (docs/cluster.md). SIZE=4b: TMN-Reweight,
+# on a random 8K records; SIZE=30b: plain GRPO, on all 23K. DRY_RUN=--dry-run shows each step and starts nothing.
 set -euo pipefail
 
-MODEL=${MODEL:-Qwen/Qwen3-30B-A3B-Thinking-2507}
+SIZE=${SIZE:-4b}
+case $SIZE in
+  4b)  NAME=Qwen3-4B-Thinking-2507      PRESET=qwen3-4b      ALGO=${ALGO:-tmn-reweight} ;;
+  30b) NAME=Qwen3-30B-A3B-Thinking-2507 PRESET=qwen3-30b-a3b ALGO=${ALGO:-grpo} ;;
+  *)   echo "SIZE=$SIZE: write 4b or 30b" >&2; exit 2 ;;
+esac
+MODEL=${MODEL:-models/$NAME}             # a folder: hf download Qwen/$NAME --local-dir models/$NAME
 DATA=${DATA:-dataset/train.parquet}      # Kwai-Klear/GoLongRL's rows, or your own from build-dataset
-OUT=${OUT:-runs/30b}
+OUT=${OUT:-runs/$SIZE}
 DRY_RUN=${DRY_RUN:-}
 
 # 1. Are the rewards sound? Training asks the same of a sample; this asks it of all.
 golongrl verify-rewards "$DATA" --out "$OUT/audit"
 
-# 2. The recipe's settings: 163,840 + 16,384 tokens, 128 prompts x 16 rollouts, TP 4 CP 8 EP 4, IcePop, lr 2e-6.
-golongrl train --preset qwen3-30b-a3b --algo "${ALGO:-grpo}" --model "$MODEL" --data "$DATA" --out "$OUT/train" \
+# 2. The recipe's settings: 163,840 + 16,384 tokens, 128 prompts x 16 rollouts, IcePop, lr 2e-6.
+golongrl train --preset "$PRESET" --algo "$ALGO" --model "$MODEL" --data "$DATA" --out "$OUT/train" \
   --ray-address auto $DRY_RUN
 
 # 3. Before and after, on the recipe's long-context benchmarks, with its sampling (the defaults of eval).
-#    Serve with vLLM or SGLang from an interpreter of its own; JUDGE_URL serves the judge.
+#    Served with vLLM from an interpreter of its own, with YaRN where prompts need it; JUDGE_URL serves the judge.
 models=("$MODEL")
 [ -n "$DRY_RUN" ] || models+=("$OUT/train/model")
 for model in "${models[@]}"; do
