@@ -70,7 +70,7 @@ def test_the_secrets_of_this_process_are_known(monkeypatch, tmp_path):
     [
         "/home/ann/data/a.txt",
         "/Users/ann/x.md",
-        "/root/work/x",
+        "/root/project/x",
         "/tmp/build/x.json",
         "/mnt/disk1/models",
         "/scratch/a/b",
