@@ -21,9 +21,9 @@ GLIBC = (2, 28)
 """Oldest C library that the pinned torch, ray and pyarrow wheels (manylinux_2_28) load on."""
 GLIBC_SGLANG = (2, 34)
 """What newer SGLang wheels ask for; on older systems a resolver takes an older SGLang without a word."""
-MEMORY = {"train": 8 * GIB, "eval": 2 * GIB, "build": 2 * GIB}
-"""Least memory that the smallest real piece of work takes: a 135M model trained, a benchmark of 128K-token prompts
-asked, a library of a few hundred documents built."""
+MEMORY = {"train": 5 * GIB, "eval": 1 * GIB, "build": 1 * GIB}
+"""Least memory, above what small real pieces of work were seen to take: 4.1 GiB for train --preset cpu-smoke (Ray and
+verl, whatever the model), 0.6 GiB for 1,000 prompts of 4 MB, 0.3 GiB for a build over 200 documents."""
 DISK = {"train": 5 * GIB, "eval": 1 * GIB, "build": 1 * GIB}
 SHARED_MEMORY = 1 * GIB
 """Ray keeps its objects in /dev/shm, and in slow files where that is small (64 MB by default in Docker)."""
