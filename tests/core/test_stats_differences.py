@@ -16,7 +16,7 @@ from golongrl.core.stats import (
     holm,
     items_needed,
     label_swap_test,
-    mean_bootstrap,
+    mean_interval,
     mean_sign_flip_test,
     minimum_detectable_effect,
     paired_difference,
@@ -103,8 +103,20 @@ def test_the_mean_over_benchmarks_weighs_benchmarks_not_items():
     # Means 1 and -1/2 of one cluster each: every flip reaches |1/4|. With +1/2 two of four reach |3/4|.
     assert mean_sign_flip_test([([1.0], ["a"]), ([-0.5] * 4, ["d"] * 4)]) == 1.0
     assert mean_sign_flip_test([([1.0], ["a"]), ([0.5] * 4, ["d"] * 4)]) == 0.5
-    assert mean_bootstrap([([1.0, 1.0], "ab"), ([0.5] * 3, "cde")]) == (0.75, 0.75, 0.75)
-    assert math.isnan(mean_bootstrap([([1.0, 1.0], "ab"), ([0.5] * 3, "ccc")]).low)
+
+
+def test_the_interval_of_a_mean_over_benchmarks_by_hand():
+    # Below 0.3 and 0.4 together 0.5, above 0 and 0.2 together 0.2, each over two benchmarks.
+    assert mean_interval([(1.0, 0.7, 1.0), (0.5, 0.1, 0.7)]) == pytest.approx((0.75 - 0.25, 0.75 + 0.1))
+    assert mean_interval([(0.4, 0.1, 0.6)]) == pytest.approx((0.1, 0.6))
+    assert mean_interval([(1.0, 0.7, 1.0), (0.5, None, None)]) is None
+
+
+def test_the_interval_of_a_mean_over_benchmarks_is_students():
+    values = [noise(21, 80), 2 * noise(22, 80) + 1]
+    parts = [cluster_bootstrap(own, range(80), n=20_000, expanded=True) for own in values]
+    theirs = scipy_stats.ttest_ind(values[1], -values[0], equal_var=False).confidence_interval()
+    assert mean_interval(parts) == pytest.approx((theirs.low / 2, theirs.high / 2), abs=0.03)
 
 
 def test_swapped_labels_by_hand_and_as_scipy_has_it():
@@ -127,6 +139,18 @@ def test_two_samples_get_the_interval_of_welch():
     assert mean == pytest.approx(second.mean() - first.mean())
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.06)
     assert math.isnan(difference_bootstrap(([1.0, 2.0], [1.0]), ("ab", "a")).low)
+
+
+def test_two_samples_without_spread_leave_open_what_was_not_drawn():
+    # Ten prompts that all earn 0 leave 1 - 0.025 ** (1 / 10) open; twenty on the other side leave less.
+    ten, twenty = 1 - 0.025 ** (1 / 10), 1 - 0.025 ** (1 / 20)
+    found = difference_bootstrap(([0.0] * 10, [0.0] * 20), (range(10), range(20)))
+    assert found == pytest.approx((0.0, -ten, twenty))
+    # One side alone: what the other's resamples show, and what these ten leave open.
+    half = [0.0, 1.0] * 20
+    alone = cluster_bootstrap(half, range(40), n=10_000, expanded=True)
+    found = difference_bootstrap(([0.0] * 10, half), (range(10), range(40)))
+    assert found == pytest.approx((0.5, 0.5 - math.hypot(0.5 - alone.low, ten), alone.high))
 
 
 @pytest.mark.parametrize("size", [12, 30])
@@ -208,6 +232,26 @@ def test_when_no_item_differs_the_interval_says_what_that_rules_out():
 def test_when_all_items_differ_alike_others_may_not():
     found = paired_difference([[0]] * 20, [[1]] * 20, range(20))
     assert (found.low, found.high) == pytest.approx((1 - 2 * (1 - 0.025 ** (1 / 20)), 1.0))
+
+
+def test_one_small_change_does_not_undo_what_equal_items_leave_open():
+    # Of 100 equal documents 3.6% may differ either way. That one of them moves by 0.01 does not tell more.
+    found = paired_difference([[0.5]] * 100, [[0.51], *[[0.5]] * 99], range(100))
+    others = 1 - 0.025 ** (1 / 100)
+    assert found.low == pytest.approx(-others, abs=1e-3)
+    assert found.high >= others
+    # One right answer more: Wilson's interval of 1 in 100 above, and again 3.6% of losses that were not seen.
+    one = paired_difference([[0]] * 100, [[1], *[[0]] * 99], range(100))
+    wilson = scipy_stats.binomtest(1, 100).proportion_ci(method="wilson")
+    assert one.high == pytest.approx(wilson.high)
+    assert one.low == pytest.approx(0.01 - math.hypot(0.01 - wilson.low, others))
+
+
+def test_changes_that_a_test_can_see_are_left_to_the_bootstrap():
+    many = [1.0] * 6 + [0.0] * 44
+    found = paired_difference([[0.0]] * 50, [[value] for value in many], range(50))
+    plain = cluster_bootstrap(many, range(50), n=10_000, expanded=True)
+    assert (found.low, found.high) == (plain.low, plain.high)
 
 
 def test_one_document_says_nothing_about_others():

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from golongrl.core.stats import cluster_sums, difference_interval, minimum_detectable_effect, sign_flip_test
+from golongrl.core.stats import (
+    cluster_bootstrap,
+    cluster_sums,
+    difference_interval,
+    minimum_detectable_effect,
+    sign_flip_test,
+)
 
 RUNS, CLUSTERS = 1000, 30
 
@@ -34,6 +40,19 @@ def test_the_interval_covers_the_truth_in_95_of_100_comparisons(kind):
         low, high = difference_interval(values, clusters, resamples=1000)
         covered += low <= 0.04 <= high
     assert 0.93 <= covered / RUNS <= 0.97
+
+
+def test_rare_changes_do_not_make_the_interval_too_narrow():
+    # One item in twenty moves, by anything between half a point down and a whole up: most runs see one or two.
+    rng, covered, resampled = np.random.default_rng(15), 0, 0
+    for _ in range(300):
+        values = np.where(rng.random(CLUSTERS) < 0.05, rng.uniform(-0.5, 1, CLUSTERS), 0.0)
+        low, high = difference_interval(values, range(CLUSTERS), resamples=500)
+        covered += low <= 0.05 * 0.25 <= high
+        _, low, high = cluster_bootstrap(values, range(CLUSTERS), 500, expanded=True)
+        resampled += low <= 0.05 * 0.25 <= high
+    assert covered / 300 >= 0.95
+    assert resampled / 300 < 0.7  # without any change, too, an interval of no width
 
 
 @pytest.mark.parametrize("kind", ["graded", "right or wrong"])

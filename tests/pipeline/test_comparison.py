@@ -9,7 +9,7 @@ from comparison_runs import sample, scored, write_eval
 
 from golongrl.core.errors import DataError, UsageError
 from golongrl.pipeline.comparison.run import compare, page_of
-from golongrl.pipeline.comparison.verdict import p_text, points, signed
+from golongrl.pipeline.comparison.verdict import p_text, percent, points, signed
 
 
 def done(tmp_path, *runs, **options):
@@ -90,6 +90,17 @@ def test_the_mean_over_benchmarks_is_a_question_of_its_own(tmp_path):
     assert average["p"] < 0.001
     assert average["standard_error"] == pytest.approx(error)
     assert found.verdicts()[-1].startswith("mean of 2 benchmarks: b is better than a by 15.0 points [")
+
+
+def test_benchmarks_without_a_change_leave_their_mean_open(tmp_path):
+    for bench in ("x", "y"):
+        for name in "ab":
+            write_eval(tmp_path / name / bench, scored([0.0] * 20), bench)
+    # 16.8 points of either: sqrt(2) / 2 of that.
+    assert done(tmp_path, tmp_path / "a", tmp_path / "b").verdicts()[-1] == (
+        "mean of 2 benchmarks: no difference: the scores of all 40 items are equal, which rules out a true one of "
+        "more than 11.9 points"
+    )
 
 
 def test_three_runs_are_each_compared_with_the_baseline(tmp_path):
@@ -410,3 +421,4 @@ def test_numbers_for_people():
     assert [points(v) for v in (0.032, -0.0204, 0.0004, 0.0, -0.0000001)] == ["3.2", "-2.0", "0.04", "0.0", "0.0"]
     assert [signed(v) for v in (0.032, -0.0204, 0.0)] == ["+3.2", "-2.0", "0.0"]
     assert [p_text(v) for v in (0.0001, 0.0042, 0.25)] == ["<0.001", "0.004", "0.25"]
+    assert [percent(v) for v in (0.9, 0.95, 0.995)] == ["90%", "95%", "99.5%"]

@@ -71,6 +71,18 @@ def test_other_prompts_are_compared_as_two_samples(tmp_path):
     assert any("compared as two samples" in line for line in found.remarks())
 
 
+def test_two_samples_that_earn_nothing_do_not_rule_out_that_others_would(tmp_path):
+    runs = [
+        write_training(tmp_path / name, [(1, f"{name}{at}", "em", 0.0) for at in range(prompts)])
+        for name, prompts in (("a", 12), ("b", 20))
+    ]
+    (said,) = compare(runs, out=tmp_path / "out").verdicts()
+    # 1 - 0.025 ** (1 / 12) of the first run's prompts.
+    assert said.endswith(
+        "the scores of all 32 prompts are equal, which rules out a true one of more than 26.5 points"
+    )
+
+
 def test_tasks_are_compared_apart_and_together(tmp_path):
     runs = [
         write_training(

@@ -9,7 +9,7 @@ from golongrl.core.stats.intervals import (
     Interval,
     cluster_bootstrap,
     difference_bootstrap,
-    mean_bootstrap,
+    mean_interval,
     welch_freedom,
 )
 from golongrl.core.stats.multiplicity import holm
@@ -30,7 +30,7 @@ __all__ = [
     "holm",
     "items_needed",
     "label_swap_test",
-    "mean_bootstrap",
+    "mean_interval",
     "mean_sign_flip_test",
     "minimum_detectable_effect",
     "paired_difference",

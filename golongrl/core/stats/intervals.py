@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from golongrl.core.stats.bounded import bounded_interval
 from golongrl.core.stats.clusters import ClusterSums, Floats, check_level, cluster_sums
+from golongrl.core.stats.power import NO_SPREAD
 
 _CELLS = 4_000_000
 
@@ -57,34 +59,45 @@ def difference_bootstrap(
 ) -> Interval:
     """Mean of the second values minus mean of the first, two independent samples, and its expanded interval.
 
-    Either sample is resampled by its own clusters. The degrees of freedom of the expansion are Welch's.
+    Either sample is resampled by its own clusters. The degrees of freedom of the expansion are Welch's. A sample of
+    scores from 0 to 1 whose clusters have all the same mean counts with `bounded_interval`.
     """
     check_level("difference_bootstrap", level, n)
     first, second = (cluster_sums(v, c, "difference_bootstrap") for v, c in zip(values, clusters, strict=True))
     mean = second.mean - first.mean
     if min(first.count, second.count) < 2:
         return Interval(mean, math.nan, math.nan)
+    if min(first.standard_error, second.standard_error) <= NO_SPREAD:
+        (_, least, most), after = (_of_its_own(part, n, seed, level) for part in (first, second))
+        # Twice the mean of the second and of the first turned round.
+        low, high = mean_interval([(-first.mean, -most, -least), after]) or (math.nan, math.nan)
+        return Interval(mean, 2 * low, 2 * high)
     rng = np.random.default_rng(seed)
     draws = -resampled_means(first, n, rng)
     draws += resampled_means(second, n, rng)
     return _quantiles(mean, draws, tail(level, welch_freedom([first, second])))
 
 
-def mean_bootstrap(
-    samples: Sequence[tuple[Sequence[float] | Floats, Sequence[Hashable]]],
-    n: int = 10_000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Mean of the means of independent samples (one per benchmark), every sample resampled by its own clusters."""
-    check_level("mean_bootstrap", level, n)
-    parts = [cluster_sums(values, clusters, "mean_bootstrap") for values, clusters in samples]
-    mean = float(np.mean([part.mean for part in parts]))
-    if min(part.count for part in parts) < 2:
-        return Interval(mean, math.nan, math.nan)
-    rng = np.random.default_rng(seed)
-    draws = np.mean([resampled_means(part, n, rng) for part in parts], axis=0)
-    return _quantiles(mean, draws, tail(level, welch_freedom(parts)))
+def _of_its_own(sums: ClusterSums, n: int, seed: int, level: float) -> Interval:
+    if sums.standard_error <= NO_SPREAD:
+        return Interval(sums.mean, *bounded_interval(min(1.0, max(0.0, sums.mean)), sums.count, level))
+    draws = resampled_means(sums, n, np.random.default_rng(seed))
+    return _quantiles(sums.mean, draws, tail(level, sums.count - 1))
+
+
+def mean_interval(parts: Sequence[tuple[float, float | None, float | None]]) -> tuple[float, float] | None:
+    """The interval of the mean of independent estimates (one per benchmark) from (mean, low, high) of each.
+
+    Their distances to the means are added as squares (Zou and Donner 2008), so that an estimate whose spread says too
+    little counts with the interval that it has. None where one has no interval.
+    """
+    known = [(mean, low, high) for mean, low, high in parts if low is not None and high is not None]
+    if len(known) < len(parts):
+        return None
+    mean = sum(middle for middle, _, _ in known) / len(known)
+    below = math.hypot(*(middle - low for middle, low, _ in known)) / len(known)
+    above = math.hypot(*(high - middle for middle, _, high in known)) / len(known)
+    return mean - below, mean + above
 
 
 def tail(level: float, freedom: float) -> float:

@@ -10,7 +10,7 @@ from golongrl.core.errors import UsageError
 from golongrl.core.stats.bounded import bounded_interval
 from golongrl.core.stats.clusters import Floats, cluster_sums
 from golongrl.core.stats.intervals import cluster_bootstrap
-from golongrl.core.stats.permutation import sign_flip_test
+from golongrl.core.stats.permutation import sign_flip_test, smallest_p
 from golongrl.core.stats.power import NO_SPREAD, clusters_needed, minimum_detectable_effect
 
 RESAMPLES = 10_000
@@ -95,6 +95,8 @@ def difference_interval(
 
     The expanded percentile cluster bootstrap. Where all clusters differ by the same amount, by nothing as a rule, no
     resample shows any spread, and the interval is what the share of others that they do not rule out could change.
+    Where at most half differ, and fewer than let any test reach the level, too little was seen of how often others
+    do and how far: the interval is then no narrower than the number of clusters allows.
     """
     sums = cluster_sums(differences, clusters, "difference_interval")
     if sums.count < 2:
@@ -103,7 +105,26 @@ def difference_interval(
         _, others = bounded_interval(0.0, sums.count, level)
         return sums.mean - others * (1 + sums.mean), sums.mean + others * (1 - sums.mean)
     _, low, high = cluster_bootstrap(differences, clusters, resamples, seed, level, expanded=True)
-    return low, high
+    changed = int((cluster_sums(np.abs(differences), clusters, "difference_interval").sums_C > NO_SPREAD).sum())
+    if smallest_p(changed) <= 1 - level or 2 * changed > sums.count:
+        return low, high
+    least, most = _gains_minus_losses(np.asarray(differences), clusters, level)
+    return min(low, least), max(high, most)
+
+
+def _gains_minus_losses(differences_N: Floats, clusters: Sequence[Hashable], level: float) -> tuple[float, float]:
+    """The interval of a mean difference from those of the mean gain and the mean loss, both between 0 and 1.
+
+    Their distances to the means are added as squares (Newcombe 1998; Zou and Donner 2008).
+    """
+    gains, losses = (
+        cluster_sums(np.maximum(sign * differences_N, 0), clusters, "difference_interval") for sign in (1, -1)
+    )
+    gain, loss = gains.mean, losses.mean
+    gain_low, gain_high = bounded_interval(min(1.0, gain), gains.count, level)
+    loss_low, loss_high = bounded_interval(min(1.0, loss), losses.count, level)
+    mean = gain - loss
+    return mean - math.hypot(gain - gain_low, loss_high - loss), mean + math.hypot(gain_high - gain, loss - loss_low)
 
 
 def _noise_variance(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> float | None:

@@ -10,6 +10,7 @@ from golongrl.pipeline.comparison.scores import ScoreComparison
 from golongrl.pipeline.comparison.settings import SettingDifference, json_text
 from golongrl.pipeline.comparison.training import TrainingComparison
 from golongrl.pipeline.comparison.training_page import training_sections
+from golongrl.pipeline.comparison.verdict import percent
 
 
 def page(
@@ -23,7 +24,7 @@ def page(
     baseline, others = runs[0], runs[1:]
     sections = training_sections(result) if isinstance(result, TrainingComparison) else score_sections(runs, result)
     title = f"{', '.join(run.label for run in others)} against {baseline.label}"
-    facts = {"baseline": baseline.label, "level": f"{result.level:.0%}", "seed": seed}
+    facts = {"baseline": baseline.label, "level": percent(result.level), "seed": seed}
     return report.Page(
         title,
         [
@@ -43,18 +44,17 @@ def _run(run: Run) -> list[Any]:
 
 
 def _method(result: ScoreComparison | TrainingComparison) -> str:
-    percent = f"{result.level:.0%}"
     shared = (
         "Differences are the run's minus the baseline's, in points (hundredths of a score). Intervals: "
-        f"{percent} bootstrap over clusters with expanded percentiles, 10,000 resamples. p: sign flips of whole "
-        "clusters. "
+        f"{percent(result.level)} bootstrap over clusters with expanded percentiles, 10,000 resamples; where hardly "
+        "any cluster differs, no narrower than their number allows. p: sign flips of whole clusters. "
         f"Holm: adjusted over all {result.tests} tests of this page. Smallest visible: the true difference that a "
         "comparison of this size sees with 80% power, one test by itself."
     )
     if isinstance(result, TrainingComparison):
         return (
             f"A point of a curve is the mean reward over the prompt groups of the {result.window} steps up to it, "
-            f"its band a {percent} bootstrap over these groups. {shared}"
+            f"its band a {percent(result.level)} bootstrap over these groups. {shared}"
         )
     return (
         f"{shared} Clusters are documents or conversations. Repeats of an item are averaged first. A score from 0.5 "

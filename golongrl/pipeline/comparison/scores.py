@@ -195,18 +195,16 @@ def _average(own: Sequence[BenchComparison], seed: int, level: float) -> Differe
         for one in own
     ]
     sums = [stats.cluster_sums(differences, clusters, "compare") for differences, clusters in samples]
-    interval = stats.mean_bootstrap(samples, seed=seed, level=level)
-    known = not math.isnan(interval.low)
-    error = math.hypot(*(part.standard_error for part in sums)) / len(sums) if known else None
-    differ = any(differences.any() for differences, _ in samples)
+    low, high = stats.mean_interval([(one.found.mean, one.found.low, one.found.high) for one in own]) or (None, None)
+    error = None if low is None else math.hypot(*(part.standard_error for part in sums)) / len(sums)
     return Difference(
         n_items=sum(one.found.n_items for one in own),
         n_clusters=sum(one.found.n_clusters for one in own),
         first=float(np.mean([one.found.first for one in own])),
         second=float(np.mean([one.found.second for one in own])),
-        mean=interval.mean,
-        low=interval.low if known and differ else None,
-        high=interval.high if known and differ else None,
+        mean=float(np.mean([one.found.mean for one in own])),
+        low=low,
+        high=high,
         p=stats.mean_sign_flip_test(samples, seed=seed),
         standard_error=error,
         detectable=stats.minimum_detectable_effect(error or 0.0, stats.welch_freedom(sums) + 1, level),

@@ -5,7 +5,7 @@ from typing import Any
 
 from golongrl.pipeline.comparison.scores import Average, BenchComparison, ScoreComparison, mean_of
 from golongrl.pipeline.comparison.training import TrainingComparison
-from golongrl.pipeline.comparison.verdict import difference_text, p_text, points
+from golongrl.pipeline.comparison.verdict import difference_text, p_text, percent, points
 
 Table = tuple[str, Sequence[str], list[list[Any]]]
 
@@ -47,7 +47,7 @@ def _scores(result: ScoreComparison) -> Table:
         ]
         for name, one, needed in lines
     ]
-    columns = ("benchmark", "run", "items", "baseline", "score", f"difference, {result.level:.0%}", "p (Holm)")
+    columns = ("benchmark", "run", "items", "baseline", "score", f"difference, {percent(result.level)}", "p (Holm)")
     return "Difference to the baseline in points", (*columns, "visible from", "items for 1"), rows
 
 
@@ -60,7 +60,7 @@ def _buckets(result: ScoreComparison) -> Table:
         for one in result.benches
         for b in one.buckets
     ]
-    columns = ("benchmark", "run", "bucket", "items", "baseline", "score", f"difference, {result.level:.0%}")
+    columns = ("benchmark", "run", "bucket", "items", "baseline", "score", f"difference, {percent(result.level)}")
     return "Per bucket (looked at, not tested)", columns, rows
 
 
@@ -84,5 +84,5 @@ def _ends(result: TrainingComparison) -> Table:
         for end in result.ends
     ]
     first, last = result.ends[0].steps if result.ends else (0, 0)
-    columns = ("task", "run", "prompts", "paired", "baseline", "reward", f"difference, {result.level:.0%}")
+    columns = ("task", "run", "prompts", "paired", "baseline", "reward", f"difference, {percent(result.level)}")
     return f"Reward in points, steps {first} to {last}", (*columns, "p (Holm)", "visible from"), rows

@@ -42,6 +42,11 @@ def difference_text(found: HasInterval) -> str:
     return f"{signed(found.mean)} [{points(found.low)}, {points(found.high)}]"
 
 
+def percent(level: float) -> str:
+    """The coverage of an interval: 95%, 99.5%."""
+    return f"{100 * level:.6g}%"
+
+
 def p_text(p: float) -> str:
     """A p-value for people."""
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
@@ -70,7 +75,9 @@ def verdict(
     if found.n_clusters != found.n_items:
         of += f" from {found.n_clusters} document{'' if found.n_clusters == 1 else 's'}"
     if outcome == "equal":
-        ends = "" if found.high is None else f", which rules out a true one of more than {points(found.high)} points"
+        ends = ""
+        if found.low is not None and found.high is not None:
+            ends = f", which rules out a true one of more than {points(max(-found.low, found.high))} points"
         return f"no difference: the scores of all {of} are equal{ends}"
     if outcome == "too few":
         return (

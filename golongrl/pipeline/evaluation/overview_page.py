@@ -1,6 +1,5 @@
 """The page over several benchmarks of one evaluation: how each did, each capability, and a link to each page."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,21 +90,12 @@ def _capabilities(found: Sequence[Run]) -> list[Block]:
         return []
     rows = []
     for name, several in sorted(groups.items()):
-        low, high = _interval(several)
-        mean = sum(results["score"] for _, results, _, _ in several) / len(several)
-        rows.append([name, ", ".join(results["bench"] for _, results, _, _ in several), mean, low, high])
+        own = [results for _, results, _, _ in several]
+        low, high = stats.mean_interval([(one["score"], one["low"], one["high"]) for one in own]) or (None, None)
+        mean = sum(one["score"] for one in own) / len(own)
+        rows.append([name, ", ".join(one["bench"] for one in own), mean, low, high])
     caption = "Mean of its benchmarks' scores, each counting once"
     return [Table(["capability", "benchmarks", "score", "low 95%", "high 95%"], rows, caption=caption)]
-
-
-def _interval(several: Sequence[Run]) -> tuple[float | None, float | None]:
-    if len(several) == 1:
-        return several[0][1]["low"], several[0][1]["high"]
-    scored = [[sample for sample in samples if sample["score"] is not None] for _, _, samples, _ in several]
-    parts = [([sample["score"] for sample in one], [sample["cluster"] for sample in one]) for one in scored]
-    found = stats.mean_bootstrap(parts, seed=several[0][1]["settings"]["seed"])
-    # Without any spread a bootstrap tells nothing.
-    return (None, None) if math.isnan(found.low) or found.high - found.low < 1e-9 else (found.low, found.high)
 
 
 def _viewer(found: Sequence[Run]) -> list[Block]:
