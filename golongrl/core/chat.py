@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from golongrl.core import chat_stream
 from golongrl.core.errors import ServerError, require
+from golongrl.core.local_hosts import is_local
 from golongrl.core.prompts import Messages, Prompt, encode, measure
 from golongrl.core.store import Journal, content_key
 
@@ -187,13 +187,12 @@ def api_key(variable: str = "OPENAI_API_KEY") -> str:
 def open_client(endpoint: Endpoint) -> Any:
     """An openai.AsyncOpenAI without retries of its own; requests to this machine bypass proxies."""
     openai = require("openai")
-    local = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
     return openai.AsyncOpenAI(
         base_url=endpoint.base_url,
         api_key=api_key(endpoint.api_key_env),
         max_retries=0,
         timeout=endpoint.timeout,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_local(endpoint.base_url)),
     )
 
 
@@ -387,11 +386,12 @@ def _listed(endpoint: Endpoint) -> dict[str, int | None]:
     except openai.APIConnectionError as error:
         raise ServerError(
             f"{endpoint.base_url} cannot be reached ({type(error.__cause__).__name__}); "
-            f"start the server, or check {endpoint.address_option} (it ends in /v1)"
+            f"start the server, or check {endpoint.address_option} (such as http://127.0.0.1:8000/v1)"
         ) from error
     except _MISSHAPEN as error:
         raise ServerError(
-            f"{endpoint.base_url}/models gives no list of models; check {endpoint.address_option} (it ends in /v1)"
+            f"{endpoint.base_url}/models gives no list of models; check {endpoint.address_option} (such as "
+            "http://127.0.0.1:8000/v1)"
         ) from error
     named = ((getattr(model, "id", None), getattr(model, "max_model_len", None)) for model in models)
     return {name: length if isinstance(length, int) else None for name, length in named if isinstance(name, str)}

@@ -1,7 +1,7 @@
 """How many tokens a server's KV cache holds: a request above it hangs vLLM's scheduler and ends SGLang's server.
 
-vLLM tells it in its metrics (blocks x block size of `vllm:cache_config_info`), SGLang in /get_server_info
-(`max_total_num_tokens`). Other servers do not tell.
+vLLM tells it in its metrics (blocks x block size of `vllm:cache_config_info`), SGLang in /server_info
+(`max_total_num_tokens`), which older versions call /get_server_info. Other servers do not tell.
 """
 
 import json
@@ -13,20 +13,20 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from golongrl.core import json_text
+from golongrl.core.local_hosts import opener
 
 _LABEL = re.compile(r'(num_gpu_blocks|num_cpu_blocks|block_size)="(\d{1,18})"')
-_PATHS = ("/metrics", "/get_server_info")
 _LONGEST = 8 << 20
 
 
 def kv_tokens(base_url: str, *, api_key: str | None = None, timeout: float = 10.0) -> int | None:
     """Tokens that the KV cache behind an OpenAI-compatible endpoint (`base_url` ends in /v1) holds, None if unknown.
 
-    An endpoint that is unreachable, or answers with anything but these two pages, is unknown as well.
+    An endpoint that is unreachable, or answers with anything but these pages, is unknown as well.
     """
     parts = urlsplit(base_url)
     root = parts.path.rstrip("/").removesuffix("/v1")
-    for path, read in zip(_PATHS, (of_vllm_metrics, of_sglang_info), strict=True):
+    for path, read in _PAGES.items():
         text = _get(urlunsplit((parts.scheme, parts.netloc, root + path, "", "")), api_key, timeout)
         found = read(text) if text is not None else None
         if found:
@@ -46,7 +46,7 @@ def of_vllm_metrics(text: str) -> int | None:
 
 
 def of_sglang_info(text: str) -> int | None:
-    """Tokens by the JSON of SGLang's /get_server_info; several data-parallel replicas: the smallest of them."""
+    """Tokens by the JSON of SGLang's /server_info; several data-parallel replicas: the smallest of them."""
     try:
         info = json_text.loads(text)
     except json.JSONDecodeError:
@@ -64,10 +64,13 @@ def _pool(info: Mapping[str, Any]) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
+_PAGES = {"/metrics": of_vllm_metrics, "/server_info": of_sglang_info, "/get_server_info": of_sglang_info}
+
+
 def _get(url: str, api_key: str | None, timeout: float) -> str | None:
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
+        with opener(url).open(urllib.request.Request(url, headers=headers), timeout=timeout) as reply:
             return reply.read(_LONGEST).decode("utf-8", "replace")
     except (urllib.error.URLError, OSError, ValueError):
         return None

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 from golongrl.core import watchdog
 from golongrl.core.engine_flags import ENGINES, HOST, launch, yarn_form
 from golongrl.core.errors import ServerError, UsageError
+from golongrl.core.local_hosts import opener
 from golongrl.core.rope import Override, link_with_yarn, remove_links
 from golongrl.core.store import storage_errors
 
@@ -29,9 +29,6 @@ YARN_FOLDER = ".yarn-model"
 """Beside the log: the model folder with a changed config.json, for engines that take no override."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-# A proxy set for the internet must not see requests to this machine.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
@@ -81,7 +78,7 @@ def choose_port(port: int | None = None) -> int:
 def is_healthy(url: str, timeout: float = 5.0) -> bool:
     """Whether GET `url` answers with a 2xx status."""
     try:
-        with _DIRECT.open(url, timeout=timeout) as reply:
+        with opener(url).open(url, timeout=timeout) as reply:
             return 200 <= reply.status < 300
     except (urllib.error.URLError, OSError):
         return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 import chat_server
+import local_hub
 import pytest
 
 from golongrl.core import kv_pool, machine
@@ -106,7 +107,27 @@ def test_the_hub_token_is_never_shown(monkeypatch):
     assert "hf_" not in found.value + found.fix
 
 
-def test_a_hub_that_cannot_be_reached_is_missing(monkeypatch):
+@pytest.mark.parametrize(
+    ("status", "value", "fix"),
+    [
+        (401, "token in HF_TOKEN, refused (401)", "hf auth login with a new token"),
+        (503, "token in HF_TOKEN, the hub answers 503", "try again later"),
+        (None, "the hub cannot be reached (ConnectError)", "check the network, HF_ENDPOINT and proxies"),
+    ],
+)
+def test_a_login_that_was_tried_in_vain_says_what_to_do(monkeypatch, tmp_path, status, value, fix):
+    with local_hub.serve() as hub:
+        local_hub.use(monkeypatch, hub, tmp_path)
+        assert by_name(network.check("eval", ask_hub=True))["hub login"].value == "token in HF_TOKEN, as org"
+        if status is None:
+            monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+        else:
+            hub.faults = [local_hub.Fault("whoami", status, 99)]
+        found = by_name(network.check("eval", ask_hub=True))["hub login"]
+    assert (found.status, found.value, found.fix) == ("missing", value, fix)
+
+
+def test_a_hub_that_is_switched_off_is_missing(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnop")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -146,9 +167,15 @@ def test_the_kv_cache_by_each_engines_own_words():
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "tokens"), [("/metrics", VLLM, 93_312), ("/get_server_info", SGLANG, 60_000)]
+    ("path", "text", "tokens"),
+    [("/metrics", VLLM, 93_312), ("/server_info", SGLANG, 60_000), ("/get_server_info", SGLANG, 60_000)],
 )
-def test_the_kv_cache_over_http(path, text, tokens):
+def test_the_kv_cache_over_http(path, text, tokens, monkeypatch):
+    # A proxy set for the internet must not see it.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             known = self.path == path

@@ -115,6 +115,7 @@ def test_gpu_nodes_get_nothing_that_is_for_cpus():
     assert found == {
         "GOLONGRL_RUN_FOLDER": "/shared/run",
         "TOKENIZERS_PARALLELISM": "false",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "TENSORBOARD_DIR": "/shared/run/tensorboard",
         "VERL_USE_EXTERNAL_MODULES": "golongrl.pipeline.training.verl_plugin.rollout_registry",
     }

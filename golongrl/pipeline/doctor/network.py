@@ -41,6 +41,8 @@ def _answers(port: int) -> bool:
 
 def _login(ask_hub: bool) -> Finding:
     """Whether there is a token, never which; with `ask_hub` whether the hub takes it."""
+    import httpx
+
     hub = require("huggingface_hub")
     if hub.get_token() is None:
         fix = "hf auth login, or set HF_TOKEN: needed for gated data and for push-to-hub"
@@ -51,11 +53,13 @@ def _login(ask_hub: bool) -> Finding:
     try:
         who = hub.HfApi().whoami()
     except hub.errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no answer"
+        status = error.response.status_code if error.response is not None else None
+        if status not in (401, 403):
+            return Finding(GROUP, "hub login", f"{where}, the hub answers {status}", "missing", "try again later")
         return Finding(
             GROUP, "hub login", f"{where}, refused ({status})", "missing", "hf auth login with a new token"
         )
-    except OSError as error:
+    except (OSError, httpx.HTTPError) as error:
         fix = "check the network, HF_ENDPOINT and proxies"
         return Finding(GROUP, "hub login", f"the hub cannot be reached ({type(error).__name__})", "missing", fix)
     return Finding(GROUP, "hub login", f"{where}, as {who['name']}")

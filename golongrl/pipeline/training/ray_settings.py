@@ -95,6 +95,8 @@ def worker_environment(config: TrainConfig, out: Path) -> dict[str, str]:
     values = {
         RUN_VARIABLE: str(out),
         "TOKENIZERS_PARALLELISM": "false",
+        # verl reads its rows by `datasets`, which otherwise tells an address at Amazon of every parquet file.
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "TENSORBOARD_DIR": str(out / "tensorboard"),
         "VERL_USE_EXTERNAL_MODULES": f"{PLUGIN}.rollout_registry",
     }

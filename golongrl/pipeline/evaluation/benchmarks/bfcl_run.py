@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from golongrl.core import chat, servers, watchdog
+from golongrl.core import chat, local_hosts, servers, watchdog
 from golongrl.core.errors import ServerError
 from golongrl.core.store import read_jsonl, storage_errors, write_json, write_text
 from golongrl.pipeline.evaluation.benchmarks import bfcl_worker
@@ -84,14 +84,12 @@ def _failures(folder: Path) -> list[str]:
 
 def _run(command: list[str], base_url: str, log: Path) -> int:
     """Run a command that ends with this process; its output goes to the log."""
-    local = "127.0.0.1,localhost"
     environment = {
         **os.environ,
         "OPENAI_BASE_URL": base_url,
         "OPENAI_API_KEY": chat.api_key(),
         "PYTHONUNBUFFERED": "1",
-        # The endpoint may be on this machine, which a proxy for the internet must not see.
-        "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), local))),
+        **local_hosts.environment(),
     }
     with storage_errors(log), open(log, "ab") as handle:
         try:
