@@ -168,7 +168,7 @@ def test_failed_checks_are_listed_and_nothing_is_asked_of_the_hub(hub, folder, t
         (["dataset", "books/README.md", "org/books", "--yes"], 2, "is a file; give the folder of a dataset"),
         (["dataset", "books", "books", "--yes"], 2, "names no account; write org/books"),
         (["dataset", "books", "org/books", "--yes", "--create-pr"], 2, "leave out --create-pr"),
-        (["dataset", "books", "else/books", "--yes"], 3, "your token may not do this"),
+        (["dataset", "books", "else/books", "--yes"], 3, "org may not write to "),
         (["model", "books", "org/books", "--yes"], 2, "holds no config.json"),
         (["results", "books", "org/books", "--yes"], 2, "holds no results.json"),
     ],

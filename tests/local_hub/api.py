@@ -16,7 +16,8 @@ LICENCES = ("apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "odc-by
 def whoami(request):
     if request.role is None:
         raise Refused(401, "", "Invalid username or password.")
-    request.send_json({"type": "user", "name": "org", "auth": {"accessToken": {"role": request.role}}, "orgs": []})
+    orgs = [{"type": "org", "name": name, "roleInOrg": role} for name, role in request.hub.orgs.items()]
+    request.send_json({"type": "user", "name": "org", "auth": {"accessToken": {"role": request.role}}, "orgs": orgs})
 
 
 def create_repo(request):
@@ -25,7 +26,8 @@ def create_repo(request):
     kind = asked.get("type") or "model"
     if role is None:
         raise Refused(401, "", "Invalid username or password.")
-    if role != "write" or not name.startswith("org/"):
+    owner = name.partition("/")[0]
+    if role != "write" or (owner != "org" and request.hub.orgs.get(owner, "read") == "read"):
         raise Refused(403, "", f"You don't have the rights to create a {kind} under this namespace")
     hub, prefix = request.hub, "datasets/" if kind == "dataset" else ""
     with hub.lock:

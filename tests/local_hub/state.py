@@ -116,6 +116,8 @@ class Hub:
     xorbs: dict = field(default_factory=dict)
     """Hash of a xorb -> its chunks."""
     tokens: dict = field(default_factory=lambda: {TOKEN: "write", READ_TOKEN: "read"})
+    orgs: dict = field(default_factory=dict)
+    """Organisation that "org" belongs to -> its role there: read, contributor, write or admin."""
     refused: dict = field(default_factory=dict)
     """"owner/name" -> status and error code that every request for it gets."""
     requests: list = field(default_factory=list)

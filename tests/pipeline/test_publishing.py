@@ -290,6 +290,20 @@ def test_a_token_that_may_only_read_is_refused_before_anything_is_sent(hub, fold
         ask(folder)
 
 
+@pytest.mark.parametrize("orgs", [{}, {"lab": "read"}])
+def test_a_plan_already_says_that_the_account_has_no_say_in_a_namespace(hub, folder, orgs):
+    hub.orgs = {"team": "write", **orgs}
+    with pytest.raises(ServerError, match="org may not write to lab: publish below org or team"):
+        plan(Request("dataset", folder, "lab/books"), Bar)
+    assert not hub.asked("lab/books|repos/create")
+
+
+def test_an_organisation_s_member_publishes_below_it_whatever_the_case_of_its_name(hub, folder):
+    hub.orgs = {"lab": "contributor"}
+    assert plan(Request("dataset", folder, "Lab/books"), Bar).passed
+    assert carry_out(plan(Request("dataset", folder, "lab/books"), Bar), Bar).url.endswith("/datasets/lab/books")
+
+
 def test_a_hub_that_is_not_there(hub, folder, monkeypatch):
     from huggingface_hub import constants
 

@@ -70,17 +70,33 @@ def test_the_card_tells_data_base_rewards_and_how_to_repeat_it(run):
     assert "# base after 4 steps of tmn-reweight" in text
     # The last two of four steps: 0.3 and 0.4.
     assert "| em | 0.100 | 0.350 | 0." in text
-    assert "golongrl train --config train.toml --data train.parquet --out runs/again" in text
+    assert "golongrl train --config train.toml --out runs/again" in text
     assert "| rewards | audited before training |" in text
     assert "/home/ann" not in text
 
 
 def test_the_settings_file_is_one_that_train_takes(run):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"val_data": "dataset/val.parquet"}))
     text = pack(run, FACTS, Bar).files["train.toml"].text()
     settings = build(TrainConfig, tomllib.loads(text)["train"])
-    assert (settings.model, settings.data, settings.seed) == ("org/base", "train.parquet", 3)
+    assert (settings.model, settings.seed) == ("org/base", 3)
+    assert (settings.data, settings.val_data) == ("train.parquet", "val.parquet")
     assert settings.learning_rate == 1e-6
     assert settings.verl == {"trainer.project_name": "long"}
+
+
+def test_the_report_names_what_the_run_read_without_its_paths(run):
+    base, other = run / "base", run / "metrics.jsonl"
+    base.mkdir()
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"model": str(base)}))
+    (run / "report.html").write_text(f"<dd>{base}</dd> <dd>/home/ann/data/train.parquet</dd>")
+    facts = Facts("apache-2.0", "org/base", ("org/talks",))
+    assert pack(run, facts, Bar).files["report.html"].text() == "<dd>base</dd> <dd>train.parquet</dd>"
+    assert problems(run, facts) == {}
+    (run / "report.html").write_text(f"<dd>{other}</dd>")
+    assert str(other) in problems(run, facts)["no local paths"][0]
 
 
 def test_evaluations_go_into_the_card_with_their_intervals(run, tmp_path):
@@ -102,6 +118,7 @@ def test_scores_of_another_model_are_refused(run, tmp_path):
         path.write_text(json.dumps(manifest | {"inputs": {"model": identity}}))
         found = problems(run, facts)
         assert ("results sound" not in found) == passes
+        assert "Scores of these weights: means" in pack(run, facts, Bar).files["README.md"].text()
     assert "the scores of another model" in found["results sound"][0]
 
 

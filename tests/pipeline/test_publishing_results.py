@@ -74,6 +74,36 @@ def test_the_settings_file_is_one_that_eval_takes(folder):
     assert (settings.model, settings.tokenizer) == ("reader", "reader")
 
 
+@pytest.mark.parametrize(
+    ("engine", "identity", "given"),
+    [
+        ("vllm", f"folder:{'e' * 32}", "--model MODEL "),
+        ("vllm", "org/reader", ""),
+        (None, f"folder:{'e' * 32}", "--model MODEL "),
+    ],
+)
+def test_the_command_for_a_model_that_eval_served_itself_names_no_endpoint(folder, engine, identity, given):
+    inputs = {"model": identity, "documents": "f" * 32}
+    change(folder, "config.json", engine=engine)
+    change(folder, "manifest.json", inputs=inputs)
+    parcel = pack(folder, MIT, Bar)
+    text = parcel.files["README.md"].text()
+    assert f"golongrl eval --config mrcr/eval.toml --data DATA {given}--out runs/mrcr" in text
+    assert ("MODEL of mrcr is the folder of the model" in text) == bool(given)
+    # A model of a folder is given by the command; anything else stands in the settings.
+    settings = tomllib.loads(parcel.files["mrcr/eval.toml"].text())["eval"]
+    assert ("model" in settings) != bool(given)
+    build(EvalConfig, settings | ({"model": "there"} if given else {}))
+
+
+def test_what_a_card_says_of_a_setting_with_a_table_and_of_data_without_a_name_on_the_hub(folder):
+    settings = {"yarn_buckets": [{"longest": 8192, "factor": None}, {"longest": 32768, "factor": 4.0}]}
+    change(folder, "results.json", settings=settings, dataset={"id": "built here, from documents", "licence": "MIT"})
+    text = pack(folder, MIT, Bar).files["README.md"].text()
+    assert "| yarn_buckets | longest 8192, longest 32768 factor 4.0 |" in text
+    assert cards.parse(text, "model").data.eval_results[0].dataset_type == "mrcr"
+
+
 def test_several_benchmarks_in_one_folder(tmp_path):
     evaluation(tmp_path / "all" / "mrcr")
     evaluation(tmp_path / "all" / "frames", bench="frames", scores=(1.0, 1.0))

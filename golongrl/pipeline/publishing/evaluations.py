@@ -9,6 +9,7 @@ from typing import Any
 from golongrl.core import json_text
 from golongrl.core.errors import DataError
 from golongrl.core.store import read_jsonl
+from golongrl.pipeline.publishing.remote import REPO_ID
 from golongrl.pipeline.publishing.settings_file import portable, settings_toml
 
 RESULTS = "results.json"
@@ -57,6 +58,12 @@ class Evaluation:
         return found if found and "@" not in found else None
 
     @property
+    def model_folder(self) -> str | None:
+        """Content hash of the folder that the model was read from; None for an endpoint's or the hub's."""
+        found = str(self.manifest.get("inputs", {}).get("model", ""))
+        return found if found.startswith("folder:") else None
+
+    @property
     def from_responses(self) -> bool:
         """Whether answers made elsewhere were scored."""
         return "responses" in self.manifest.get("inputs", {})
@@ -64,7 +71,8 @@ class Evaluation:
     def settings(self) -> str:
         """The run's settings as a TOML file."""
         kept = {key: value for key, value in portable(self.config).items() if key not in NOT_SETTINGS}
-        if self.from_responses:
+        if self.from_responses or self.model_folder:
+            # The command gives the model: a name alone leads to no folder.
             kept.pop("model", None)
         return settings_toml("eval", kept)
 
@@ -132,11 +140,11 @@ def model_index(model: str, evaluations: list[Evaluation]) -> list[dict[str, Any
 
 def _result(make: Any, evaluation: Evaluation) -> Any:
     results = evaluation.results
-    dataset = results.get("dataset") or {}
+    origin = str((results.get("dataset") or {}).get("id") or "")
     return make(
         task_type="text-generation",
         task_name="Long-context tasks",
-        dataset_type=dataset.get("id") or evaluation.bench,
+        dataset_type=origin if REPO_ID.fullmatch(origin) else evaluation.bench,
         dataset_name=evaluation.bench,
         dataset_config=evaluation.bench,
         dataset_revision=evaluation.revision,

@@ -19,8 +19,8 @@ _PRIVATE = re.compile(r"(?<=\?)\S+|(?:hf|api_org)_\w+")
 AGAIN = "run the same command again; what has arrived is kept and does not travel twice"
 
 
-def connect() -> tuple[Any, str]:
-    """(huggingface_hub's HfApi, the name of the account); ServerError without a token that is good for writing."""
+def connect() -> tuple[Any, dict[str, Any]]:
+    """(huggingface_hub's HfApi, what the hub tells of the account); ServerError without a token that may write."""
     hub = require("huggingface_hub")
     if hub.get_token() is None:
         raise ServerError(f"there is no login for the hub: {LOGIN}")
@@ -29,7 +29,21 @@ def connect() -> tuple[Any, str]:
     role = ((account.get("auth") or {}).get("accessToken") or {}).get("role")
     if role == "read":
         raise ServerError(f"the token of {account['name']} may only read: {LOGIN}")
-    return api, account["name"]
+    return api, account
+
+
+def check_namespace(account: dict[str, Any], namespace: str) -> None:
+    """ServerError where the account has no say in a namespace, which otherwise only the push itself would find.
+
+    A fine-grained token may still lack the permission: what it is good for, the hub says only when it is used.
+    """
+    member = {org["name"]: org.get("roleInOrg") for org in account.get("orgs") or []}
+    writable = [account["name"], *(name for name, role in member.items() if role != "read")]
+    if namespace.lower() not in {name.lower() for name in writable}:
+        raise ServerError(
+            f"{account['name']} may not write to {namespace}: publish below {' or '.join(writable)}, or use a "
+            "token of somebody who belongs to it"
+        )
 
 
 def asked(what: str, call: Callable[[], T]) -> T:

@@ -29,8 +29,8 @@ def pack(path: Path, facts: Facts, progress: Any) -> Parcel:
         packing.sources[CARD] = card.encode()
     if run is not None:
         packing.sources["train.toml"] = run.settings(facts.base_model).encode()
-        if (run.folder / "report.html").is_file():
-            packing.sources["report.html"] = run.folder / "report.html"
+        if report := run.report():
+            packing.sources["report.html"] = report
     for file in weights:
         _scan_header(packing, file)
     files = packing.contents()
@@ -103,8 +103,8 @@ def _links(card: Any, run: TrainingRun | None, facts: Facts) -> Iterator[Link]:
 
 def _of_another(evaluation: Evaluation, folder: Path) -> Iterator[str]:
     """Whether an evaluation that read its model from a folder read another one; an endpoint's is only a name."""
-    read = str(evaluation.manifest.get("inputs", {}).get("model", ""))
-    if read.startswith("folder:") and read != f"folder:{fingerprint(folder)}":
+    read = evaluation.model_folder
+    if read is not None and read != f"folder:{fingerprint(folder)}":
         yield (
             f"{evaluation.folder}: these are the scores of another model than {folder}; run: golongrl eval --bench "
             f"{evaluation.bench} --model {folder}"

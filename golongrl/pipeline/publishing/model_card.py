@@ -49,8 +49,8 @@ def _training(run: TrainingRun, facts: Facts, title: str, base: str | None) -> I
         f"{config['max_prompt_tokens']:,} tokens, answers up to {config['max_response_tokens']:,}."
     )
     yield "## Training"
-    yield "`train.toml` in this repository holds every setting of the run."
-    yield shell("golongrl train --config train.toml --data train.parquet --out runs/again")
+    yield "`train.toml` in this repository holds every setting of the run. With the training data's files beside it:"
+    yield shell("golongrl train --config train.toml --out runs/again")
     rows: list[list[Any]] = [["algorithm", config["algo"]], ["seed", config.get("seed")]]
     rows += [["training data", dataset] for dataset in facts.datasets]
     if run.data_sha256:
@@ -84,10 +84,11 @@ def _span(interval: Interval) -> str | None:
 def evaluation(evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """The paragraphs of the section on scores; none without evaluations."""
     if evaluations:
-        names = sorted({one.model for one in evaluations})
+        names = sorted({one.model for one in evaluations if one.model_folder is None})
+        whose = f"{', '.join(names)}, as the model was named there" if names else "these weights"
         yield (
-            f"Scores of {', '.join(names)}, as the model was named there: means with 95% intervals by bootstrap over "
-            "clusters. The metadata of this card hold the settings."
+            f"Scores of {whose}: means with 95% intervals by bootstrap over clusters. The metadata of this card hold "
+            "the settings."
         )
         yield scores(list(evaluations))
 

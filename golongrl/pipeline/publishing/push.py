@@ -11,7 +11,7 @@ from golongrl.core.errors import UsageError
 from golongrl.pipeline.publishing import cards, dataset, model, results
 from golongrl.pipeline.publishing.changes import Change, compare
 from golongrl.pipeline.publishing.checks import Check, require_passed
-from golongrl.pipeline.publishing.hub import asked, connect
+from golongrl.pipeline.publishing.hub import asked, check_namespace, connect
 from golongrl.pipeline.publishing.links import check_links
 from golongrl.pipeline.publishing.parcel import CARD, Facts, Parcel
 from golongrl.pipeline.publishing.remote import MAIN, Remote, look
@@ -105,8 +105,8 @@ def plan(request: Request, progress: Any) -> Plan:
     """Pack the folder, check it, and compare it with the repository; nothing is written anywhere.
 
     `progress(label, total)` is a context manager with `advance`. Raises UsageError for a repository that is not what
-    the request takes it for, ServerError without a login or without the hub. When a check of the folder alone fails,
-    the hub is not asked.
+    the request takes it for, ServerError without the hub or a login that may write there. When a check of the folder
+    alone fails, the hub is not asked.
     """
     _check_request(request)
     parcel = KINDS[request.kind](request.path, request.facts, progress)
@@ -120,7 +120,11 @@ def plan(request: Request, progress: Any) -> Plan:
         )
     api, account = connect()
     if "/" not in request.repo:
-        raise UsageError(f"{request.repo!r} names no account; write {account}/{request.repo} or ORGANISATION/NAME")
+        raise UsageError(
+            f"{request.repo!r} names no account; write {account['name']}/{request.repo} or ORGANISATION/NAME"
+        )
+    if not request.create_pr:
+        check_namespace(account, request.repo.partition("/")[0])
     remote = look(api, request.repo, parcel.repo_type, request.revision)
     target = replace(target, private=_visibility(request, remote))
     if request.create_pr and not remote.exists:

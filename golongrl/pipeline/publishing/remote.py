@@ -1,5 +1,6 @@
 """What a repository holds before anything is sent: its files with their sizes and names, at one commit."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from golongrl.pipeline.publishing.hub import asked
 
 RepoType = Literal["dataset", "model"]
 MAIN = "main"
+REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
+"""A repository's full name."""
 HUB_FILES = (".gitattributes",)
 """Files that the hub keeps in every repository, and that therefore stay."""
 

@@ -99,7 +99,8 @@ def _body(model: str, evaluations: list[Evaluation]) -> Iterator[str]:
     yield "## How to repeat it"
     yield "Each benchmark's folder holds the settings that were in force."
     yield shell(*(_command(one) for one in evaluations))
-    yield from (_local(one) for one in evaluations if one.local_data)
+    for one in evaluations:
+        yield from _placeholders(one)
     if any(one.from_responses for one in evaluations):
         yield "The answers were made elsewhere, and scored here."
     yield "## Settings"
@@ -134,17 +135,29 @@ def _buckets(one: Evaluation) -> Iterator[str]:
 
 
 def _command(one: Evaluation) -> str:
-    given = "--responses RESPONSES.jsonl" if one.from_responses else "--base-url http://ENDPOINT/v1"
     data = "--data DATA " if one.local_data else ""
-    return f"golongrl eval --config {one.bench}/eval.toml {data}{given} --out runs/{one.bench}"
+    if one.from_responses:
+        given = "--responses RESPONSES.jsonl "
+    elif one.model_folder:
+        given = "--model MODEL "
+    else:
+        given = "" if one.config.get("engine") else "--base-url http://ENDPOINT/v1 "
+    return f"golongrl eval --config {one.bench}/eval.toml {data}{given}--out runs/{one.bench}"
 
 
-def _local(one: Evaluation) -> str:
-    what = "the documents that its items were built from" if one.built else "the file or folder with its rows"
-    return (
-        f"DATA of {one.bench} is {what}, which was read from a disk: the run's `config.json` must show "
-        f"`{one.local_data}` under `inputs`, or it is another evaluation."
-    )
+def _placeholders(one: Evaluation) -> Iterator[str]:
+    """What a reader must put in place of DATA and MODEL, and how to know that it is the right one."""
+    found = {}
+    if one.local_data:
+        what = "the documents that its items were built from" if one.built else "the file or folder with its rows"
+        found["DATA"] = (what, one.local_data)
+    if one.model_folder:
+        found["MODEL"] = ("the folder of the model", one.model_folder)
+    for name, (what, identity) in found.items():
+        yield (
+            f"{name} of {one.bench} is {what}, read from a disk: the run's `config.json` must show `{identity}` "
+            "under `inputs`, or it is another evaluation."
+        )
 
 
 def _about(one: Evaluation) -> list[Any]:
@@ -160,4 +173,9 @@ def _about(one: Evaluation) -> list[Any]:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """A setting in words: a list by its entries, a table by its keys that have a value."""
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {inner}" for key, inner in value.items() if inner is not None)
+    return str(value)

@@ -1,20 +1,21 @@
 """What `golongrl train` left in a run folder, as far as a model's card tells of it."""
 
 import math
-import re
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from html import escape
+from pathlib import Path, PurePath
 from typing import Any
 
 from golongrl.core import json_text
 from golongrl.core.errors import DataError
 from golongrl.core.stats import Interval, cluster_bootstrap
+from golongrl.pipeline.publishing.remote import REPO_ID
 from golongrl.pipeline.publishing.settings_file import portable, settings_toml
 
 MODEL = "model"
 """The trained model's folder in the run's."""
 NOT_SETTINGS = ("command", "inputs")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class TrainingRun:
     def base_model(self) -> str | None:
         """The hub id that the run started from; None where it was a folder."""
         named = str(self.config.get("model") or "")
-        return named if _HUB_ID.fullmatch(named) and not Path(named).exists() else None
+        return named if REPO_ID.fullmatch(named) and not Path(named).exists() else None
 
     @property
     def data_sha256(self) -> str | None:
@@ -38,9 +39,21 @@ class TrainingRun:
         return self.manifest.get("inputs", {}).get(self.config.get("data"))
 
     def settings(self, base_model: str | None) -> str:
-        """The run's settings as a TOML file, without paths; the model by its hub id where that is known."""
+        """The run's settings as a TOML file: data by their files' names, the model by its hub id if known."""
         kept = {key: value for key, value in portable(self.config).items() if key not in NOT_SETTINGS}
+        kept |= {key: PurePath(kept[key]).name for key in ("data", "val_data") if kept.get(key)}
         return settings_toml("train", kept | ({"model": base_model} if base_model else {}))
+
+    def report(self) -> bytes:
+        """The run's page with the names of its folders and files in place of their paths; empty without a page."""
+        path = self.folder / "report.html"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        values = [value for value in self.config.values() if isinstance(value, str)]
+        paths = [value for value in values if os.path.isabs(value) and PurePath(value).name]
+        # The longest first: a folder may begin the path of another.
+        for found in sorted(paths, key=len, reverse=True):
+            text = text.replace(escape(found), escape(PurePath(found).name))
+        return text.encode()
 
     def rewards(self) -> dict[str, tuple[float, Interval]]:
         """Per task the mean reward over the first steps, and over the last ones with a 95% interval over steps."""
