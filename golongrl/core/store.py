@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from golongrl.core import json_text
 from golongrl.core.errors import DataError, StorageError
@@ -143,13 +143,19 @@ def read_journal(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     with open(path, "rb") as handle:
         for number, line in enumerate(handle, 1):
             if line.endswith(b"\n") and line.strip():
-                yield parse_line(line, number, path)
+                # A journal may hold halves of surrogate pairs, which models write.
+                yield parse_line(line, number, path, "surrogatepass")
 
 
-def parse_line(line: bytes, number: int, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """One line of a JSONL file as an object; DataError names file, line and problem."""
+def parse_line(
+    line: bytes, number: int, path: str | os.PathLike[str], errors: Literal["strict", "surrogatepass"] = "strict"
+) -> dict[str, Any]:
+    """One line of a JSONL file as an object; DataError names file, line and problem.
+
+    `errors` says how bytes are read that are no UTF-8.
+    """
     try:
-        value = json_text.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        value = json_text.loads(line.decode("utf-8-sig" if number == 1 else "utf-8", errors))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} line {number} is not UTF-8 (byte {error.start} of the line); convert the file to UTF-8"

@@ -127,12 +127,14 @@ def load(name: str) -> Tokenizer:
 
 
 def label(name: str) -> str:
-    """How data and results name a tokenizer: a path by its model folder's name, so that no path of this machine
-    travels; a hub id or "approx" as it is."""
+    """How data and results name a model or a tokenizer: a path by its model folder's name, so that no path of this
+    machine travels; a hub id or "approx" as it is."""
     path = Path(name).expanduser()
     if not path.exists():
         return name
-    return (path if path.is_dir() else path.parent).resolve().name
+    folder = (path if path.is_dir() else path.parent).resolve()
+    # Every training run calls its model's folder so: the run's own name tells them apart.
+    return folder.parent.name if folder.name == "model" and folder.parent.name else folder.name
 
 
 def _read(tokenizers: Any, name: str, path: Path) -> FastTokenizer:

@@ -26,6 +26,8 @@ from golongrl.core.report.heat_map import Cell, HeatMap
 
 HOSTILE = "</script><script>window.attacked = 1</script><img src=x onerror='window.attacked = 2'>"
 NEEDLE = "THE NEEDLE"
+UNBROKEN = "/models/" + "x" * 400
+"""A path without a place to break it at."""
 
 
 def sample(number: int, text: str = "plain", around: int = 30) -> Sample:
@@ -39,8 +41,12 @@ def blocks(samples: list[Sample]) -> Page:
     """A page with every kind of block that has text."""
     wave = [(step, 0.5 + 0.4 * math.sin(step / 4)) for step in range(40)]
     band = [(x, y - 0.1, y + 0.1) for x, y in wave]
-    curves = [Line(f"task {n}", [(x, y * (n + 1) / 9) for x, y in wave], band if n == 0 else ()) for n in range(9)]
+    curves = [
+        Line(UNBROKEN if n == 8 else f"task {n}", [(x, y * (n + 1) / 9) for x, y in wave], band if n == 0 else ())
+        for n in range(9)
+    ]
     small = [Lines([("loss", wave)], "loss", x="step", small=True, numbers=False)] * 3
+    words = f"One.\nTwo.\n{UNBROKEN}"
     notes = [Note("Read this."), Note("Three are owed.", "warning"), Note("An attack pays.", "failure")]
     cells = [[Cell(0.0, "3"), Cell(1.0, "4")], [Cell(0.5, "5"), None]]
     tones: tuple[Tone, ...] = ("better", "worse", "open")
@@ -52,7 +58,7 @@ def blocks(samples: list[Sample]) -> Page:
     return Page(
         "Every block",
         [
-            ("Words", [Paragraph("One.\nTwo."), *notes, KeyValues({"rows": 12, "share": 0.25, "none": None})]),
+            ("Words", [Paragraph(words), *notes, KeyValues({"rows": 12, "share": 0.25, "none": None})]),
             ("Table", table),
             ("Bars", Bars([("T1 precise retrieval", 0.5, 0.4, 0.6), ("T2", 0.0, None, None)], "Means", 1.0)),
             ("Maps", [HeatMap(["4k", "1m"], ["0-50 %", "50-100 %"], cells, "length", "depth", "Score")]),
@@ -61,7 +67,7 @@ def blocks(samples: list[Sample]) -> Page:
             ("Curves", [Lines(curves, "Reward", x="step", y="reward"), Grid(small)]),
             ("Samples", Viewer(("capability", "length", "score"), samples, "All samples")),
         ],
-        Header("Demonstration", "failed"),
+        Header("Demonstration", "failed", {"model": UNBROKEN}),
     )
 
 

@@ -22,6 +22,7 @@ from golongrl.core.store import (
     atomic_path,
     content_key,
     file_sha256,
+    read_journal,
     read_jsonl,
     storage_errors,
     write_json,
@@ -220,6 +221,7 @@ def test_half_a_character_from_a_model_survives(tmp_path):
         journal.append("k", text="\ud83d")
     with Journal(tmp_path / "j") as journal:
         assert journal.get("k") == {"key": "k", "text": "\ud83d"}
+    assert list(read_journal(tmp_path / "j")) == [{"key": "k", "text": "\ud83d"}]
 
 
 json_values = st.recursive(

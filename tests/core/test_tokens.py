@@ -230,5 +230,7 @@ def test_a_label_holds_no_path_of_this_machine(tmp_path, monkeypatch):
     (model / "tokenizer.json").write_text("{}")
     monkeypatch.chdir(model)
     assert [label(str(name)) for name in (model, model / "tokenizer.json", ".", "../SmolLM2")] == ["SmolLM2"] * 4
+    (tmp_path / "runs" / "tmn" / "model").mkdir(parents=True)
+    assert label(str(tmp_path / "runs" / "tmn" / "model")) == "tmn"
     assert label("Qwen/Qwen3-4B") == "Qwen/Qwen3-4B"
     assert label("approx") == "approx"

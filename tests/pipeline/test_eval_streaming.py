@@ -132,7 +132,7 @@ def test_the_score_is_shown_while_answers_come(tmp_path, capsys):
     assert lines[-1].endswith("left")
 
 
-def test_rows_that_ask_the_same_are_graded_by_their_own_answers(tmp_path):
+def test_rows_that_ask_the_same_are_asked_once_and_graded_by_their_own_answers(tmp_path, capsys):
     rows = [json.loads(Path(long_rows(tmp_path / "one.jsonl", 1, 500)).read_text())] * 2
     rows = [{**row, "_id": f"r{n}", "answer": "AB"[n]} for n, row in enumerate(rows)]
     (tmp_path / "rows.jsonl").write_bytes(benchmark_rows.jsonl(rows))
@@ -140,6 +140,8 @@ def test_rows_that_ask_the_same_are_graded_by_their_own_answers(tmp_path):
         asked = {"bench": "longbench-v2", "data": str(tmp_path / "rows.jsonl"), "model": "echo"}
         asked |= {"base_url": server.base_url, "out": str(tmp_path / "run")}
         runner.evaluate(build(EvalConfig, asked), Lines)
+        assert server.stats()["requests"] == 1
+    assert "generating: 2 of 2" in capsys.readouterr().err
     samples = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
     assert [(sample["id"], sample["score"]) for sample in samples] == [("r0", 1.0), ("r1", 0.0)]
 

@@ -11,6 +11,7 @@ import chat_server
 import engine_server
 import pytest
 
+from golongrl.cli import console
 from golongrl.core import servers
 from golongrl.core.errors import ConfigError, ServerError, UsageError
 from golongrl.core.rope import yarn_override
@@ -86,11 +87,24 @@ def test_each_bucket_of_lengths_runs_on_a_start_of_its_own(place):
     assert [bucket["factor"] for bucket in buckets] == [None, 2.0, 3.0]
     assert card.cards[0].results["settings"]["yarn"] == "auto"
     assert any("the server is started 3 times, once per factor: as it is, 2, 3" in line for line in said)
-    assert any("starting vllm 0.32.0 for model with YaRN 3 for 3072 tokens" in line for line in said)
+    assert any(f"starting vllm 0.32.0 for {place.name} with YaRN 3 for 3072 tokens" in line for line in said)
     assert not (place / "run" / ".yarn-model").exists()
     # Nothing is asked again, and nothing is started.
     assert runner.evaluate(config(place)).complete
     assert len(starts(place)) == 3
+
+
+def test_each_start_counts_its_own_prompts(place):
+    counts = []
+
+    class Counted(console.Progress):
+        def __exit__(self, *failure):
+            super().__exit__(*failure)
+            if "generating" in self.label:
+                counts.append((self.done, self.total))
+
+    runner.evaluate(config(place), Counted)
+    assert counts == [(2, 2), (2, 2), (1, 1)]
 
 
 def test_off_leaves_longer_prompts_out(place):
@@ -352,7 +366,7 @@ def test_auto_ends_at_eight_times_the_model():
     config = EvalConfig(bench="mrcr-1m", model="m")
     found = plan.choose_limits(config, 40960, None, reach=reach(QWEN3, "auto"), max_input=1 << 20)
     assert found == plan.Limits(327680, 316175, 11505)
-    with pytest.raises(UsageError, match=r"not fit a model of 327680 tokens; .* larger factor with --yarn"):
+    with pytest.raises(UsageError, match=r"fill a model of 327680 tokens; .* larger factor with --yarn"):
         limits(reach(QWEN3, "auto"), max_input=1 << 20)
     with pytest.raises(UsageError, match="more than the 327680 tokens that --yarn auto makes"):
         limits(reach(QWEN3, "auto"), max_model_len=400000)

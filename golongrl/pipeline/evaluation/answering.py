@@ -67,12 +67,14 @@ def _stored(one: Opened, slot: Slot) -> chat.Generation | None:
 
 
 def generate(config: EvalConfig, endpoint: chat.Endpoint, one: Opened, owed: list[Slot], progress: Progress) -> None:
-    """Answer the owed slots; where no judge is asked the score is shown as it grows.
+    """Answer the owed slots, those that ask the same once; where no judge is asked the score is shown as it grows.
 
-    Raises ServerError when the endpoint is gone.
+    All owed slots have one YaRN factor, that of the endpoint. Raises ServerError when the endpoint is gone.
     """
-    name = one.job.bench.name
-    wanted = sum(not slot.overlong for slot in one.job.slots)
+    name, factor = one.job.bench.name, one.job.limits.factor(owed[0].n_input_tokens)
+    # Slots of other factors are asked before or after this.
+    same_factor = (slot for slot in one.job.slots if one.job.limits.factor(slot.n_input_tokens) == factor)
+    wanted = sum(not slot.overlong for slot in same_factor)
     with progress(f"{name}: generating", wanted) as counter:
         counter.advance(wanted - len(owed))
         if external.is_external(name):
@@ -87,11 +89,14 @@ def generate(config: EvalConfig, endpoint: chat.Endpoint, one: Opened, owed: lis
         with grading.in_background(one.graded) as running:
 
             def result(answer: chat.Generation) -> None:
+                same = slots[answer.key]
                 # Rows that ask the same may want different answers.
-                if shown and answer.error is None and len(slots[answer.key]) == 1:
-                    gold = slots[answer.key][0].item.gold
+                if shown and answer.error is None and len(same) == 1:
+                    gold = same[0].item.gold
                     running.add(answer.key, grading.Submission(name, gold, answer.text, one.job.model.think))
                 show(answer)
+                counter.advance(len(same) - 1)
 
             show = pace(counter, sizes, running.text)
-            chat_batch.run(endpoint, [slot.request for slot in owed if slot.request is not None], one.journal, result)
+            requests = [same[0].request for same in slots.values()]
+            chat_batch.run(endpoint, [one for one in requests if one is not None], one.journal, result)

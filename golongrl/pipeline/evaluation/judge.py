@@ -4,7 +4,7 @@ The journal's key covers the judge's name, what it is asked (question, reference
 reply without a verdict is asked for again with another seed; an answer that never gets one stays unjudged.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from golongrl.core import chat, chat_batch
@@ -50,7 +50,7 @@ def check(config: EvalConfig) -> None:
         raise ServerError(f"the judge: {error}") from error
 
 
-def questions(judge: Judge, jobs: Sequence[Submission]) -> list[Messages | Score]:
+def questions(judge: Judge, jobs: Iterable[Submission]) -> list[Messages | Score]:
     """What the judge is asked about each answer, or the Score where nothing needs asking."""
     return [judge.messages(job.gold, job.response, job.think) for job in jobs]
 

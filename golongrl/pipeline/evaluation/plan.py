@@ -82,7 +82,8 @@ def describe_model(config: EvalConfig) -> Model:
     if name is None:
         name = str(folder) if folder is not None and (folder / "tokenizer.json").is_file() else tokens.APPROX
     found = chat_template.read_template(folder) if folder is not None else None
-    label = folder.name if folder is not None else config.model or Path(config.responses or "responses").stem
+    answers = config.model or Path(config.responses or "responses").stem
+    label = tokens.label(str(folder)) if folder is not None else answers
     return Model(
         name=label,
         identity=f"folder:{fingerprint(folder)}" if folder is not None else label,
@@ -145,10 +146,11 @@ def choose_limits(
             output = min(output, longest - config.max_input)
     room = longest - output
     if output < 1 or room < 1:
+        what, option = ("prompts", "--max-input") if output < 1 else ("answers", "--max-output")
         more = "raise --max-model-len" if longest == length else "give a larger factor with --yarn"
         raise UsageError(
-            f"max_input {config.max_input} and max_output {config.max_output} do not fit a model of {longest} "
-            f"tokens; lower them, or {more}"
+            f"{what} of up to {config.max_input if output < 1 else output} tokens fill a model of {longest} tokens; "
+            f"lower {option}, or {more}"
         )
     most = min(config.max_input or most_input, room)
     return Limits(min(longest, max(length, most + output)), most, output)
@@ -182,9 +184,7 @@ def sampling_extra(config: EvalConfig, folder: Path | None) -> dict[str, Any]:
 
     It keeps decoding greedily at any temperature unless the model's generation config says do_sample.
     """
-    if config.base_url is not None or started_engine(config, folder) != "transformers" or config.temperature == 0:
-        return {}
-    if folder is None:
+    if started_engine(config, folder) != "transformers" or config.temperature == 0 or folder is None:
         return {}
     settings = _read_json(folder / "generation_config.json")
     if not settings:

@@ -63,7 +63,7 @@ def _judged(
     if one.verdicts is None or grader is None:
         return [], None
     given = ((slot, answer) for slot, answer in answers(one) if answer is not None and answer.error is None)
-    asked = [grader.messages(slot.item.gold, answer.text, one.job.model.think) for slot, answer in given]
+    asked = judge.questions(grader, (_job(one, slot, answer) for slot, answer in given))
     if not ask:
         return asked, None
     missing = judge.owed(config, asked, one.verdicts)

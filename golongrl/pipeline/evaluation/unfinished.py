@@ -1,6 +1,5 @@
 """Results of a run that has not come to its end, from what its journals hold so far."""
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from golongrl.core import chat, runs
 from golongrl.core.errors import DataError
-from golongrl.core.store import read_jsonl
+from golongrl.core.store import read_journal
 from golongrl.pipeline.evaluation import asked, benchmarks, grading, judge, scorecard, usage
 from golongrl.pipeline.evaluation.benchmarks.base import Benchmark
 from golongrl.pipeline.evaluation.config import EvalConfig
@@ -107,9 +106,4 @@ def _samples(
 
 def _last_rows(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a journal by key, the last of each, up to one that is just being written."""
-    found: dict[str, dict[str, Any]] = {}
-    if path.is_file():
-        with contextlib.suppress(DataError):
-            for _, row in read_jsonl(path):
-                found[row["key"]] = row
-    return found
+    return {row["key"]: row for row in read_journal(path)}
