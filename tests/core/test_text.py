@@ -145,6 +145,12 @@ def test_chinese_is_told_by_its_share_of_letters():
     assert not is_chinese("123")
 
 
+@given(st.text("a1 é，。あ豈更\u3400\u4dc0一鿿ꀀ\ue000\ud800\U00020000", max_size=12))
+def test_a_text_is_chinese_from_a_fifth_of_han_among_its_letters(text):
+    han = sum("\u3400" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" for char in text)
+    assert is_chinese(text) == (han > 0 and han >= 0.2 * sum(map(str.isalpha, text)))
+
+
 AWKWARD = st.text(
     "，：；？！（）％．…\u3000\xa0＝=<＞\u0338\u0301\u3099\u200d가각ᄀ\u1161か①ﬁÅ\u212ba漢", max_size=12
 )
