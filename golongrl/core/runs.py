@@ -16,6 +16,9 @@ from golongrl.core import json_text, plugins
 from golongrl.core.errors import DataError, RunConflictError
 from golongrl.core.store import discard_temporaries, storage_errors, write_json
 
+INPUTS = 5
+"""Changed inputs that a refusal names."""
+
 VERSIONED = ("golongrl", "verl", "torch", "ray", "transformers", "tokenizers", "datasets", "math-verify", "numpy")
 
 
@@ -44,6 +47,14 @@ def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """ "key: old -> new" for every key whose value differs."""
     keys = sorted(set(old) | set(new))
     return [f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _differing_inputs(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """One line for every input that came, went or has another content; its hashes would tell a person nothing."""
+    kinds = {(True, False): "no longer read", (False, True): "not read before"}
+    files = sorted(file for file in {*old, *new} if old.get(file) != new.get(file))
+    lines = [f"{file}: {kinds.get((file in old, file in new), 'its content changed')}" for file in files[:INPUTS]]
+    return lines + [f"and {len(files) - INPUTS} more inputs"] * (len(files) > INPUTS)
 
 
 def is_finished(folder: str | Path) -> bool:
@@ -79,7 +90,10 @@ def other_settings(folder: str | Path, config: Mapping[str, Any], *, free: Colle
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], free: Collection[str]) -> list[str]:
-    return [change for change in differing_keys(before, after) if change.partition(":")[0] not in free]
+    """What differs between two resolved configurations but for keys in `free`, their inputs file by file."""
+    old, new = ({key: value for key, value in each.items() if key not in free} for each in (before, after))
+    files = _differing_inputs(old.pop("inputs", {}), new.pop("inputs", {}))
+    return [*differing_keys(old, new), *files]
 
 
 class Run:

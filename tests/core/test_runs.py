@@ -63,7 +63,7 @@ def test_a_run_killed_before_its_manifest_starts_anew(tmp_path):
         ({**CONFIG, "algo": "grpo"}, "train", {}, "algo: 'tmn' -> 'grpo'"),
         ({**CONFIG, "new": 1}, "train", {}, "new: None -> 1"),
         (CONFIG, "eval", {}, "command: 'train' -> 'eval'"),
-        (CONFIG, "train", {"x": "2"}, "inputs: {} -> {'x': '2'}"),
+        (CONFIG, "train", {"x": "2"}, "x: not read before"),
     ],
 )
 def test_other_settings_are_refused_with_what_differs(tmp_path, config, command, inputs, shown):
@@ -74,6 +74,18 @@ def test_other_settings_are_refused_with_what_differs(tmp_path, config, command,
     assert f"({shown})" in str(caught.value)
     assert "--fresh" in str(caught.value)
     assert {name: (tmp_path / "run" / name).read_bytes() for name in os.listdir(tmp_path / "run")} == before
+
+
+def test_changed_inputs_are_named_without_their_hashes(tmp_path):
+    open_run(tmp_path / "run", CONFIG, command="train", inputs={"a": "ab12", "b": "cd34", "c": "ef56"})
+    with pytest.raises(RunConflictError, match=r"\(b: its content changed; c: no longer read\)"):
+        open_run(tmp_path / "run", CONFIG, command="train", inputs={"a": "ab12", "b": "0000"})
+
+
+def test_of_many_changed_inputs_the_first_are_named(tmp_path):
+    open_run(tmp_path / "run", CONFIG, command="train", inputs=dict.fromkeys("abcdefgh", "1"))
+    with pytest.raises(RunConflictError, match=r"; e: its content changed; and 3 more inputs\)"):
+        open_run(tmp_path / "run", CONFIG, command="train", inputs=dict.fromkeys("abcdefgh", "2"))
 
 
 def test_differing_keys_are_sorted_and_complete():

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from golongrl.core.records import write_parquet
 from golongrl.core.store import Journal
 from golongrl.pipeline.training.launch import latest_checkpoint
-from golongrl.pipeline.training.metrics import read_steps
+from golongrl.pipeline.training.metrics import read_baseline, read_steps
 from golongrl.pipeline.training.smoke import build_smoke_model, smoke_records
 from golongrl.pipeline.training.supervise import RUN_VARIABLE
 
@@ -105,6 +105,11 @@ def test_validation_tells_tasks_apart(killed_and_resumed):
     assert set(last.validation) == {"em", "f1", "rouge_l"}
     for task, reward in last.validation.items():
         assert reward >= 0.5, (task, last.validation)  # answers drawn at random earn 0.25 to 0.4
+    before = read_baseline(run).validation
+    assert set(before) == set(last.validation)
+    assert sum(before.values()) < sum(last.validation.values()), before
+    # The resumed run did not take its checkpoint for the untrained model.
+    assert (run / "train.log").read_text(errors="replace").count("Initial validation metrics") == 1
 
 
 @pytest.mark.slow

@@ -131,6 +131,21 @@ def test_a_missing_package_names_the_key_and_how_to_get_it(changes, message):
         versions.check_packages(config)
 
 
+def test_megatron_needs_flash_attn_unless_another_attention_is_asked_for(tmp_path, monkeypatch):
+    for name in ("megatron/core", "megatron/bridge", "transformer_engine"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    config = settings(rollout="transformers", gpus_per_node=1, engine="megatron")
+    with pytest.raises(MissingPackageError, match=r"needs flash-attn .*attention_backend = 'fused'"):
+        versions.check_packages(config)
+    fused = {versions.MEGATRON_ATTENTION: "fused"}
+    versions.check_packages(config.model_copy(update={"verl": fused}))
+    (tmp_path / "flash_attn").mkdir()
+    (tmp_path / "flash_attn" / "__init__.py").touch()
+    versions.check_packages(config)
+
+
 # The output folder.
 
 

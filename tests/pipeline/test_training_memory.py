@@ -1,18 +1,29 @@
 """Memory rows against hand-computed numbers, verdicts and what would fit."""
 
+from pathlib import Path
+
 import pytest
 from model_configs import QWEN3_4B, QWEN3_30B_A3B
 
 from golongrl.core.errors import ConfigError
 from golongrl.core.memory.host import RAY, host_rows
 from golongrl.core.memory.layout import FUSED, OFFLOAD_POLICY
-from golongrl.core.memory.rollout import kv_bytes_per_token, kv_pool, rollout_rows, server_weights, sync_rows
+from golongrl.core.memory.rollout import (
+    PREFILL_TOKENS,
+    kv_bytes_per_token,
+    kv_pool,
+    rollout_rows,
+    server_weights,
+    server_working,
+    sync_rows,
+)
 from golongrl.core.memory.rows import GIB, OTHER, rows_total
 from golongrl.core.memory.update import layer_bytes, resident, update_rows
 from golongrl.core.memory.verdict import judge
 from golongrl.core.model_shape.parts import Attention, FeedForward
 from golongrl.core.model_shape.read import read_shape
 from golongrl.core.model_shape.shape import Layers, Shape
+from golongrl.pipeline.training import verl_overrides, verl_tree
 from golongrl.pipeline.training.config import TrainConfig
 from golongrl.pipeline.training.layout import check_layout, layout
 from golongrl.pipeline.training.memory import CARDS, remedies, report
@@ -246,6 +257,19 @@ def test_context_parallelism_helps_logits_that_do_not_fit():
         changed = TrainConfig.model_validate({**run.model_dump(), key: int(value), "micro_batch_tokens": None})
         assert judge(read_shape(QWEN3_4B), layout(changed), "", CARDS["80 GB"]).level == "fits", key
     assert "context_parallel" in found
+
+
+def test_vllm_reads_long_prompts_in_chunks():
+    run, shape = cluster("qwen3-4b", rollout="vllm"), read_shape(QWEN3_4B)
+    rows = rollout_rows(shape, layout(run), CARDS["80 GB"])
+    working = next(row.bytes for row in rows if row.item == "working memory")
+    assert working == server_working(shape, 8192, 8)[0] < 1 << 30
+    # verl's own settings, which nothing of ours may change.
+    defaults = verl_tree.defaults("ppo_megatron_trainer")
+    assert defaults["actor_rollout_ref.rollout.enable_chunked_prefill"] is True
+    assert defaults["actor_rollout_ref.rollout.max_num_batched_tokens"] == PREFILL_TOKENS
+    set_by_us = verl_overrides.settings(run, Path("run"), "optional")
+    assert not [path for path in set_by_us if "batched" in path or "chunked_prefill" in path]
 
 
 def test_vllm_wants_its_share_free_when_it_starts():

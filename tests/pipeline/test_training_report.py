@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from golongrl.pipeline.training.metrics import Step
+from golongrl.pipeline.training.metrics import Step, read_steps
 from golongrl.pipeline.training.report import page_of
 from golongrl.pipeline.training.report_curves import reward_lines, smoothing, validation
 from golongrl.pipeline.training.rollout_log import Group, dumped, read_groups
@@ -88,6 +88,17 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_is(run):
     assert (reasons.columns[3:], reasons.rows[1][1:]) == (["ok", "timeout"], [1, 2, 1, 1])
     assert len(sections["Prompts"].samples) == 4
     assert "<!doctype html>" in page.html()
+
+
+def test_validation_before_training_is_step_0_of_its_curve_and_no_training_step(run):
+    row = {"key": "step-0", "step": 0, "metrics": {"val/em/reward": 0.25}}
+    end = {"key": "step-3", "step": 3, "metrics": {"timing_s/step": 6.0, "val/em/reward": 0.75}}
+    journal = run / "metrics.jsonl"
+    journal.write_text(json.dumps(row) + "\n" + journal.read_text() + json.dumps(end) + "\n")
+    assert [step.step for step in read_steps(run)] == [1, 2, 3]
+    sections = dict(page_of(run).sections)
+    assert [row[0] for row in sections["Every step"].rows] == [1, 2, 3]
+    assert sections["Reward per task"][-1].lines[0].points == [(0, 0.25), (3, 0.75)]
 
 
 def test_a_run_before_its_first_step_says_so(run):

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +92,7 @@ def test_the_tree_is_read_without_importing_verl_or_torch():
         ("transformers", "algorithm.adv_estimator", "gae", "algo"),
         ("transformers", "trainer.use_v1", False, "true"),
         ("vllm", "actor_rollout_ref.rollout.pipeline_model_parallel_size", 2, "rollout_tensor_parallel"),
+        ("sglang", "actor_rollout_ref.nccl_timeout", 3600, "leave it out"),
     ],
 )
 def test_what_is_known_to_fail_is_refused_with_what_to_do(engine, setting, value, instead):
@@ -119,6 +122,14 @@ def test_what_works_is_not_refused():
     known_limits.check_limits({"actor_rollout_ref.rollout.name": "sglang", **merged}, "test")
     replay = {"actor_rollout_ref.actor.megatron.router_replay.mode": "disabled"}
     known_limits.check_limits({"actor_rollout_ref.rollout.name": "sglang", **replay}, "test")
+
+
+def test_verls_workers_start_their_process_groups_with_torchs_timeout():
+    workers = Path(find_spec("verl").origin).parent / "workers" / "engine_workers.py"
+    text = workers.read_text(encoding="utf-8")
+    assert "initialize_global_process_group_ray(timeout_second=None)" in text
+    assert "nccl_timeout" not in text
+    assert verl_tree.defaults(PPO)["actor_rollout_ref.nccl_timeout"] == known_limits.DEFAULT_NCCL_TIMEOUT
 
 
 def test_every_limit_names_a_path_that_verl_has_or_takes():

@@ -19,7 +19,8 @@ SYNC_BUCKET = 2 * GIB
 """verl's rollout.checkpoint_engine.update_weights_bucket_megabytes."""
 
 PREFILL_TOKENS = 8192
-"""SGLang's chunked_prefill_size on cards of 80 GB; larger cards take up to twice that."""
+"""Tokens of a rollout server's largest prefill. Longer prompts are cut into chunks: SGLang's chunked_prefill_size on
+cards of 80 GB (larger ones take up to twice that), verl's max_num_batched_tokens for vLLM."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,6 @@ def server_working(shape: Shape, tokens: int, tensor: int) -> tuple[int, str]:
     return round(2 * tokens * max(widths)), f"2 bytes x {tokens:,} tokens x {max(widths):,.0f}"
 
 
-def prefill_tokens(cut: Layout) -> int:
-    """Tokens of a rollout server's largest prefill.
-
-    vLLM measures its working memory with max_num_batched_tokens, which golongrl sets to the longest sequence so that
-    every prompt goes in at once; SGLang cuts prompts into chunks.
-    """
-    return max(PREFILL_TOKENS, cut.longest) if cut.rollout == "vllm" else PREFILL_TOKENS
-
-
 def trainer_resident_in_rollouts(shape: Shape, cut: Layout) -> int:
     """What the trainer keeps on a GPU while rollouts are generated: what is not offloaded."""
     held = resident(shape, cut)
@@ -108,7 +100,7 @@ def kv_pool(shape: Shape, cut: Layout, card: int) -> Pool:
     """The key-value pool of an SGLang or vLLM rollout server on cards of `card` bytes."""
     weights = server_weights(shape, cut.rollout_tensor)
     if cut.rollout == "vllm":
-        working, _ = server_working(shape, prefill_tokens(cut), cut.rollout_tensor)
+        working, _ = server_working(shape, PREFILL_TOKENS, cut.rollout_tensor)
         room = cut.rollout_memory * card - weights - working
     else:
         free = card - OTHER - trainer_resident_in_rollouts(shape, cut)
@@ -119,7 +111,7 @@ def kv_pool(shape: Shape, cut: Layout, card: int) -> Pool:
 def rollout_rows(shape: Shape, cut: Layout, card: int) -> list[Row]:
     """One GPU while rollouts are generated, on cards of `card` bytes; the pool takes what rollout_memory leaves."""
     n = "rollouts"
-    working, how = server_working(shape, prefill_tokens(cut), cut.rollout_tensor)
+    working, how = server_working(shape, PREFILL_TOKENS, cut.rollout_tensor)
     weights = server_weights(shape, cut.rollout_tensor)
     rows = [
         Row(n, "weights", weights, f"2 bytes x {count(shape.parameters.total)}{over(cut.rollout_tensor)}"),

@@ -1,5 +1,6 @@
 """The training configuration: what a person decides; everything else is derived from it or is verl's default."""
 
+from math import gcd
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -133,7 +134,7 @@ class TrainConfig(Config):
     keep_checkpoints: int | None = Field(None, ge=1)
     """Keep this many newest checkpoints; None keeps all."""
     validate_every: int | None = Field(None, ge=1)
-    """Steps between validations on val_data."""
+    """Steps between validations on val_data; with it set, one comes before the first step too."""
     dump_rollouts: bool = False
     """Write every rollout's text to rollouts/STEP.jsonl."""
     loggers: list[Literal["console", "tensorboard", "file", "wandb", "mlflow", "swanlab", "trackio"]] = Field(
@@ -166,14 +167,21 @@ class TrainConfig(Config):
         if self.engine == "fsdp" and self.tensor_parallel * self.expert_parallel > 1:
             raise ValueError("tensor_parallel and expert_parallel need engine = 'megatron'")
         if world % (self.tensor_parallel * self.context_parallel):
-            raise ValueError(f"tensor_parallel x context_parallel must divide the {world} processes")
-        if world % self.rollout_tensor_parallel:
-            raise ValueError(f"rollout_tensor_parallel must divide the {world} processes")
-        samples = self.prompts_per_batch * self.rollouts_per_prompt
-        if samples % self.data_parallel:
             raise ValueError(
-                f"prompts_per_batch x rollouts_per_prompt = {samples} must be a multiple of the "
-                f"{self.data_parallel} data-parallel processes"
+                f"tensor_parallel x context_parallel = {self.tensor_parallel * self.context_parallel} must divide "
+                f"the {world} processes (nodes x gpus_per_node); set both to divisors of that"
+            )
+        if world % self.rollout_tensor_parallel:
+            raise ValueError(
+                f"rollout_tensor_parallel = {self.rollout_tensor_parallel} must divide the {world} processes (nodes "
+                "x gpus_per_node); set it to a divisor of that"
+            )
+        samples, share = self.prompts_per_batch * self.rollouts_per_prompt, self.data_parallel
+        if samples % share:
+            raise ValueError(
+                f"prompts_per_batch x rollouts_per_prompt = {samples} must be a multiple of the {share} "
+                f"data-parallel processes; set prompts_per_batch to a multiple of "
+                f"{share // gcd(share, self.rollouts_per_prompt)}"
             )
         if self.micro_batch_tokens is not None and self.micro_batch_tokens * self.context_parallel < self.longest:
             raise ValueError(
@@ -194,7 +202,7 @@ class TrainConfig(Config):
         if self.engine == "fsdp" and self.context_parallel > 1 and self.attention == "sdpa":
             raise ValueError("context_parallel under FSDP (Ulysses) needs attention = 'flash_attention_2'")
         if self.validate_every and not self.val_data:
-            raise ValueError("validate_every needs val_data")
+            raise ValueError("validate_every needs val_data; set it to a .parquet file of validation records")
         return self
 
     @property

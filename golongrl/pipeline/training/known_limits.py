@@ -32,6 +32,9 @@ def _set(value: Any) -> bool:
 
 ANY = ("sglang", "vllm", "transformers")
 
+DEFAULT_NCCL_TIMEOUT = 600
+"""Seconds in verl's tree, which are torch's own."""
+
 LIMITS: tuple[Limit, ...] = (
     Limit(
         "actor_rollout_ref.rollout.mode",
@@ -81,6 +84,13 @@ LIMITS: tuple[Limit, ...] = (
         _set,
         "it leaves out the trainer's own log-probabilities, which IcePop and the metrics per task compare with",
         "leave it off",
+    ),
+    Limit(
+        "actor_rollout_ref.nccl_timeout",
+        ANY,
+        lambda value: value != DEFAULT_NCCL_TIMEOUT,
+        "verl's V1 workers do not read it: a collective operation waits torch's 10 minutes, whatever it says",
+        "leave it out; what makes ranks wait that long is a slow --out while a checkpoint is written",
     ),
     *(
         Limit(

@@ -74,6 +74,8 @@ def train(
                     "overrides": verl_overrides.overrides(planned.verl),
                 },
             )
+            if router := verl_overrides.router(planned.config):
+                write_json(out / verl_overrides.ROUTER_FILE, router)
             run_worker(
                 planned.command,
                 ray_settings.environment(planned.config, out),

@@ -1,4 +1,4 @@
-"""Reading a run's metrics.jsonl: one row per step, the newest row of a step counts."""
+"""Reading a run's metrics.jsonl: one row per step, the newest row of a step counts; step 0 is before training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +79,20 @@ def read_steps(folder: Path, first_byte: int = 0, *, finished: bool = False) -> 
     A checkpoint comes before the rest of its step, so what was known by then has a row of its own, which counts where
     a crash kept the whole one from being written. `finished` leaves such rows out.
     """
+    rows = _rows(folder, first_byte, finished=finished)
+    return [Step(step, rows[step]) for step in sorted(rows) if step > 0]
+
+
+def read_baseline(folder: Path) -> Step | None:
+    """What validation found before the first step, as step 0; None without validation."""
+    metrics = _rows(folder).get(0)
+    return None if metrics is None else Step(0, metrics)
+
+
+def _rows(folder: Path, first_byte: int = 0, *, finished: bool = False) -> dict[int, dict[str, float]]:
     path = folder / "metrics.jsonl"
     if not path.exists():
-        return []
+        return {}
     rows: dict[int, dict[str, float]] = {}
     for number, line in enumerate(path.read_bytes()[first_byte:].split(b"\n")[:-1], 1):
         row = parse_line(line, number, path)
@@ -90,7 +101,7 @@ def read_steps(folder: Path, first_byte: int = 0, *, finished: bool = False) -> 
             raise DataError(f"{path} line {number} holds no step with its metrics; it was edited by hand, mend it")
         if not (finished and row.get("partial")):
             rows[step] = metrics
-    return [Step(step, rows[step]) for step in sorted(rows)]
+    return rows
 
 
 def first_and_last(steps: list[Step], window: int) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ from golongrl.core.report import KeyValues, Note, Page, Paragraph, Section, Tabl
 from golongrl.core.report.document import Block
 from golongrl.core.runs import read_config
 from golongrl.pipeline.training import report_curves as curves
-from golongrl.pipeline.training.metrics import WINDOW, Step, first_and_last, read_steps
+from golongrl.pipeline.training.metrics import WINDOW, Step, first_and_last, read_baseline, read_steps
 from golongrl.pipeline.training.report_rollouts import reasons, rollouts
 from golongrl.pipeline.training.rollout_log import Group, read_groups
 
@@ -24,7 +24,7 @@ def page_of(folder: str | Path, *, complete: bool = False) -> Page:
     sections: list[Section] = [("Run", _run(folder, config, steps))]
     if steps:
         sections += [
-            ("Reward per task", _rewards(steps, groups, tasks)),
+            ("Reward per task", _rewards(steps, groups, tasks, read_baseline(folder))),
             ("Who gets the gradient", _gradient(steps, tasks)),
             ("Responses", _responses(steps, groups, tasks)),
             ("Optimisation", _there(curves.small(steps, curves.OPTIMISATION))),
@@ -78,14 +78,15 @@ def _results(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _rewards(steps: list[Step], groups: Sequence[Group], tasks: Sequence[str]) -> list[Block]:
+def _rewards(steps: list[Step], groups: Sequence[Group], tasks: Sequence[str], baseline: Step | None) -> list[Block]:
     ends = first_and_last(steps, WINDOW)
     table = Table(
         ["task", "first steps", "last steps", "change"],
         [[task, first, last, last - first] for task, (first, last) in ends.items()],
         caption=f"Mean reward over up to {WINDOW} steps at each end in which the task occurred",
     )
-    return _there(curves.reward_lines(steps, groups, tasks), table, curves.validation(steps))
+    validated = [baseline, *steps] if baseline else steps
+    return _there(curves.reward_lines(steps, groups, tasks), table, curves.validation(validated))
 
 
 def _gradient(steps: Sequence[Step], tasks: Sequence[str]) -> list[Block]:

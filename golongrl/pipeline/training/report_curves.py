@@ -92,7 +92,7 @@ def _half_width(means: Sequence[float]) -> float | None:
 
 
 def validation(steps: Sequence[Step]) -> Lines | Bars | None:
-    """Mean reward per task on the validation records; None without validation."""
+    """Mean reward per task on the validation records, at step 0 before training; None without validation."""
     curves: defaultdict[str, list[Point]] = defaultdict(list)
     for step in steps:
         for task, reward in step.validation.items():

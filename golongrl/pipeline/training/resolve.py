@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from golongrl.core.config import PROJECT_FILE, build, read_toml, refuse_unknown_keys
+from golongrl.core.config import PROJECT_FILE, SET, build, read_toml, refuse_unknown_keys
 from golongrl.core.errors import ConfigError, UsageError
 from golongrl.pipeline.training.config import TrainConfig
 
@@ -24,7 +24,8 @@ def resolve(
     Where nothing says which device, a machine without an NVIDIA driver gets the CPU, one process, transformers
     rollouts and no dynamic sampling.
     """
-    given = {**overrides, **{key: value for key, value in flags.items() if value is not None}}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    given = {**overrides, **flags}
     named_here = given.get("preset")
     name = named_here if named_here is not None else table.get("preset")
     base = {} if name is None else preset(name)
@@ -35,7 +36,8 @@ def resolve(
         dotted = {key.removeprefix("verl."): value for key, value in layer.items() if key.startswith("verl.")}
         merged = {**merged, **plain, "verl": {**merged["verl"], **flatten(layer.get("verl") or {}), **dotted}}
     merged.pop("preset", None)
-    refuse_unknown_keys(TrainConfig, merged, where)
+    refuse_unknown_keys(TrainConfig, [key for key in merged if key not in given], where)
+    refuse_unknown_keys(TrainConfig, [key for key in overrides if key in merged], SET)
     missing = [key for key in ("model", "data") if not merged.get(key)]
     if missing:
         raise UsageError(
@@ -51,7 +53,9 @@ def resolve(
         merged.setdefault("gpus_per_node", 1)
         # A CPU generates too slowly, and its models solve too little, to replace every group without signal.
         merged.setdefault("filter_groups", False)
-    return build(TrainConfig, merged, where=where)
+    # Once more as what they are, so that an error names who gave the value.
+    set_, flagged = ({key: merged[key] for key in layer if key in merged} for layer in (overrides, flags))
+    return build(TrainConfig, merged, set_, flagged, where)
 
 
 def preset(name: str) -> dict[str, Any]:

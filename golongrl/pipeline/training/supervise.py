@@ -92,11 +92,14 @@ def _follow(
     journal = out / "metrics.jsonl"
     # The row that a crash tore is cut off before the next one is written.
     first_byte = journal.read_bytes().rfind(b"\n") + 1 if journal.exists() else 0
+    size = first_byte
     last = told = time.monotonic()
     running = True
     while running:
         running = process.poll() is None
-        for step in read_steps(out, first_byte, finished=True):
+        before, size = size, journal.stat().st_size if journal.exists() else 0
+        # A long run's rows take a while to read, and there are new ones about once a step.
+        for step in read_steps(out, first_byte, finished=True) if size != before else ():
             if step.step > shown:
                 shown, last = step.step, time.monotonic()
                 on_step(step)

@@ -10,6 +10,9 @@ from golongrl.pipeline.training.ray_settings import PLUGIN, ray_init
 ESTIMATOR = "golongrl"
 """Name under which verl knows our advantage estimator."""
 
+ROUTER_FILE = "router.json"
+"""In the run folder: which class chooses a request's rollout server, and what it is told."""
+
 
 def config_name(config: TrainConfig) -> str:
     """verl's root configuration for the engine."""
@@ -62,7 +65,7 @@ def settings(config: TrainConfig, out: Path, think: str) -> dict[str, Any]:
         "algorithm.filter_groups.max_inflight_gen_batches": config.inflight_batches,
         "+golongrl": _own_settings(config, out),
     }
-    values |= _actor(config) | _rollout(config)
+    values |= _actor(config) | _rollout(config, out)
     values |= _megatron(config) if config.engine == "megatron" else _fsdp(config)
     if cpu:
         values |= _cpu(config)
@@ -125,7 +128,7 @@ def _actor(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _rollout(config: TrainConfig) -> dict[str, Any]:
+def _rollout(config: TrainConfig, out: Path) -> dict[str, Any]:
     rollout = "actor_rollout_ref.rollout"
     values: dict[str, Any] = {
         f"{rollout}.name": config.rollout,
@@ -137,7 +140,6 @@ def _rollout(config: TrainConfig) -> dict[str, Any]:
         f"{rollout}.tensor_model_parallel_size": config.rollout_tensor_parallel,
         f"{rollout}.gpu_memory_utilization": config.rollout_memory,
         f"{rollout}.max_model_len": config.longest,
-        f"{rollout}.max_num_batched_tokens": max(8192, config.longest),
         f"{rollout}.log_prob_use_dynamic_bsz": not config.one_at_a_time,
         f"{rollout}.log_prob_micro_batch_size_per_gpu": 1,
         f"{rollout}.log_prob_max_token_len_per_gpu": config.tokens_per_gpu,
@@ -149,12 +151,24 @@ def _rollout(config: TrainConfig) -> dict[str, Any]:
         # no numbers from training even where all other settings agree.
         f"{rollout}.val_kwargs.top_k": 0 if config.rollout == "transformers" else -1,
     }
+    if router(config):
+        values[f"{rollout}.router_config_path"] = str(out / ROUTER_FILE)
     if config.rollout == "sglang":
         values[f"+{rollout}.engine_kwargs.sglang.context_length"] = config.longest
     if config.icepop:
         values["algorithm.rollout_correction.rollout_is"] = "token"
         values["algorithm.rollout_correction.rollout_is_threshold"] = f"{config.icepop_low}_{config.icepop_high}"
     return values
+
+
+def router(config: TrainConfig) -> dict[str, Any]:
+    """Content of ROUTER_FILE; empty where there is one rollout server, so that nothing has to be chosen."""
+    if config.nodes * config.gpus_per_node == config.rollout_tensor_parallel:
+        return {}
+    return {
+        "router_class": f"{PLUGIN}.prompt_router.PromptRouter",
+        "answer_tokens": config.rollouts_per_prompt * config.max_response_tokens,
+    }
 
 
 def _fsdp(config: TrainConfig) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from golongrl.core.errors import CheckFailedError, DataError, require
-from golongrl.core.records import Record, existing_file, parse_record, read_rows
+from golongrl.core.records import Record, existing_file, parse_record, read_record_rows
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.audit import audit
 
@@ -118,7 +118,7 @@ def _light_rows(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     with _open(path) as file:
         columns = _without_texts(file)
         if columns is None:
-            yield from read_rows(path)
+            yield from read_record_rows(path)
             return
         number = 0
         try:

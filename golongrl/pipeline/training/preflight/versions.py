@@ -16,6 +16,9 @@ ATTENTION: dict[str, tuple[str, str]] = {
 MEGATRON = ("megatron.core", "megatron.bridge", "transformer_engine")
 """Modules of verl's Megatron engine. No extra of golongrl brings them: they are built for the machine's CUDA."""
 
+MEGATRON_ATTENTION = "actor_rollout_ref.actor.megatron.override_transformer_config.attention_backend"
+"""verl's default is flash, for which Megatron forbids Transformer Engine its other kernels; `fused` is cuDNN's."""
+
 
 def check_packages(config: TrainConfig) -> None:
     """MissingPackageError with the line that installs the first thing a run needs and does not find."""
@@ -43,6 +46,12 @@ def check_packages(config: TrainConfig) -> None:
                 f"engine = 'megatron' needs {', '.join(missing)}; install megatron-core, megatron-bridge 0.5.2 and "
                 "transformer-engine for this machine's CUDA (NVIDIA's NeMo containers have them), or set engine = "
                 "'fsdp'"
+            )
+        flash = config.verl.get(MEGATRON_ATTENTION, "flash") == "flash"
+        if flash and not any(importable(module) for module, _ in ATTENTION.values()):
+            raise MissingPackageError(
+                "engine = 'megatron' needs flash-attn for its attention; run: pip install flash-attn "
+                f"--no-build-isolation, or set verl.{MEGATRON_ATTENTION} = 'fused' for cuDNN's"
             )
 
 

@@ -6,7 +6,7 @@ batch, and generates for ever when no prompt gives a signal. Set through trainer
 
 import math
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,20 @@ class GroupBuffer(ReplayBuffer):
         self.carries: bool = own["surplus"] == "carry"
         self.max_generated: int = own["max_generated_batches"] * own["prompts_per_batch"]
 
-    def carried(self, partition_id: str = "train") -> int:
+    def _settled(self, partition_id: str) -> set[str]:
+        """Groups that generate nothing any more; a failed one where some of its rollouts came back."""
+        with_rollouts = {key.split("_")[0] for key in self.partitions[partition_id]}
+        return self.finished_keys[partition_id] | (self.failure_keys[partition_id] & with_rollouts)
+
+    def carried(self) -> int:
         """Groups left over from earlier steps that the next one starts from."""
         self._sync_metadata_from_transfer_queue()
-        return len(self.finished_keys[partition_id])
+        return len(self._settled("train"))
 
     def save_carried(self, path: Path) -> None:
         """Write the groups left over for the next step, if there are any."""
         self._sync_metadata_from_transfer_queue()
-        groups = self.finished_keys["train"]
+        groups = self._settled("train")
         if not groups:
             # A run that was killed while it wrote this checkpoint may have left one.
             path.unlink(missing_ok=True)
@@ -88,15 +93,15 @@ class GroupBuffer(ReplayBuffer):
         tq.kv_batch_put(keys=list(steps), partition_id="train", tags=tags)
 
     def _dapo_filtered_keys(self, partition_id: str) -> tuple[set[str], Counter]:
-        """Finished groups without signal, and how many of them share which value."""
+        """Settled groups without signal, and how many of them share which value."""
         if partition_id == "val" or self.filter_groups_metric is None:
             return set(), Counter()
         known = self._dapo_classification_cache[partition_id]
-        finished = self.finished_keys[partition_id]
-        for uid in known.keys() - finished:
+        settled = self._settled(partition_id)
+        for uid in known.keys() - settled:
             del known[uid]
-        keys = [key for key in self.partitions[partition_id] if key.split("_")[0] in finished - known.keys()]
-        values: dict[str, list[float]] = defaultdict(list)
+        values: dict[str, list[float]] = {uid: [] for uid in settled - known.keys()}
+        keys = [key for key in self.partitions[partition_id] if key.split("_")[0] in values]
         if keys:
             fields = tq.kv_batch_get(keys=keys, partition_id=partition_id, select_fields=["extra_fields"])
             for key, extra in zip(keys, list(fields["extra_fields"]), strict=True):

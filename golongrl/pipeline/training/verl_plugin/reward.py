@@ -1,5 +1,6 @@
 """verl's custom reward function: golongrl's own rewards, unscorable rollouts marked rather than paid 0."""
 
+import math
 import time
 from numbers import Integral
 from typing import Any
@@ -24,7 +25,7 @@ def compute_score(
     record without a whole number as its index) and the seconds it took.
 
     A rollout that could not be scored carries score 0 and scorable 0; the estimator leaves it out of every
-    statistic and gives it advantage 0.
+    statistic and gives it advantage 0. So does one to which a plugin's metric gives no finite number (reason error).
     """
     start = time.perf_counter()
     info = dict(extra_info or {})
@@ -35,13 +36,13 @@ def compute_score(
         extra_info=info,
     )
     score = score_response(record, solution_str, think=think)
-    scorable = score.value is not None
+    value = score.value if score.value is not None and math.isfinite(score.value) else None
     index = info.get("index")
     return {
-        "score": float(score.value) if score.value is not None else 0.0,
+        "score": 0.0 if value is None else float(value),
         "task": record.metric,
-        "scorable": 1.0 if scorable else 0.0,
-        "reason": score.reason,
+        "scorable": float(value is not None),
+        "reason": score.reason if value == score.value else "error",
         "index": int(index) if isinstance(index, Integral) else -1,
         "seconds": time.perf_counter() - start,
     }

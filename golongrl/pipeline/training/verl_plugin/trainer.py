@@ -224,6 +224,13 @@ class GolongTrainer(PPOTrainerSync):
         metrics.update(clip_shares(metrics))
         return batch
 
+    def _validate(self) -> dict[str, float]:
+        """verl hands what it finds before the first step to its loggers only; it is step 0 of metrics.jsonl."""
+        found = super()._validate()
+        if self.global_steps == 0:
+            self.metrics_journal.append("step-0", step=0, metrics=numbers(found))
+        return found
+
     def _val_metrics_update(self, data_sources: Any, sample_uids: Any, infos: dict[str, list], *args: Any, **kw: Any):
         """verl groups validation by data source, which holds several metrics; this adds val/TASK/reward."""
         found = super()._val_metrics_update(data_sources, sample_uids, infos, *args, **kw)
@@ -282,6 +289,8 @@ class GolongTrainer(PPOTrainerSync):
         super()._load_checkpoint()
         if self.global_steps == 0:
             return
+        # Validation before training is of the untrained model.
+        self.config.trainer.val_before_train = False
         folder = self._checkpoint_folder()
         if "stats" in self.options:
             saved = json.loads((folder / STATS_FILE).read_text(encoding="utf-8"))
