@@ -113,6 +113,11 @@ class Run:
         """Whether an earlier run of the same configuration completed."""
         return self.manifest.get("finished") is not None
 
+    def reopen(self) -> None:
+        """Take a finished run for one that has more to do."""
+        self.manifest["finished"] = None
+        write_json(self.path("manifest.json"), self.manifest)
+
     def finish(self, **facts: Any) -> None:
         """Record facts about the result and the end time."""
         self.manifest.update(facts, finished=now())

@@ -48,6 +48,8 @@ def test_the_same_settings_resume_and_finished_work_is_seen(tmp_path):
     assert (done.resumed, done.finished) == (True, True)
     assert done.manifest["steps"] == 3
     assert done.manifest["started"] == started
+    done.reopen()
+    assert not open_run(tmp_path / "run", CONFIG, command="train").finished
 
 
 def test_a_run_killed_before_its_manifest_starts_anew(tmp_path):

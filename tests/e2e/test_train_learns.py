@@ -145,13 +145,15 @@ def test_the_data_position_is_restored(killed_and_resumed):
         assert prompts_of[step] | prompts_of[step + 1] == set(range(12)), step
 
 
+# Validation is not what is compared, and with other steps it would come at another place.
+UNDISTURBED = [*TRAIN[:-3], "--json", "--out", "undisturbed", "--set", "validate_every=null", "--steps"]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(killed_and_resumed):
     """The same run without a kill, up to the step of the comparison."""
     run, *_ = killed_and_resumed
-    command = [*TRAIN[:-3], "--out", "undisturbed", "--steps", str(COMPARED)]
-    # Validation is not what is compared, and with other steps it would come at another place.
-    command += ["--set", "validate_every=null"]
+    command = [*UNDISTURBED, str(COMPARED)]
     done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     return run.parent / "undisturbed"
@@ -252,3 +254,26 @@ def test_other_settings_in_the_same_folder_are_refused(killed_and_resumed):
     other = subprocess.run([*TRAIN, "--set", "gamma=0"], cwd=run.parent, capture_output=True, text=True, timeout=60)
     assert other.returncode == 2
     assert "gamma: 1.0 -> 0.0" in other.stderr
+
+
+@pytest.mark.slow
+def test_a_finished_run_goes_on_to_more_steps(undisturbed):
+    before = {step.step: step.metrics for step in read_steps(undisturbed)}
+    longer = [*UNDISTURBED, str(COMPARED + 2)]
+    done = subprocess.run(longer, cwd=undisturbed.parent, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == COMPARED + 2
+    after = {step.step: step.metrics for step in read_steps(undisturbed)}
+    assert list(after) == list(range(1, COMPARED + 3))
+    assert {step: after[step] for step in before} == before
+    # Two steps are an epoch, and the data go on where they were.
+    with Journal(undisturbed / "rollouts.jsonl") as journal:
+        asked = [(row["step"], row["index"]) for row in journal.rows.values() if row["step"] > COMPARED]
+    assert {index for _, index in asked} == set(range(12))
+    manifest = json.loads((undisturbed / "manifest.json").read_text())
+    assert (manifest["steps"], manifest["finished"] is not None) == (COMPARED + 2, True)
+    made_of = json.loads((undisturbed / "model" / "merge.json").read_text())
+    assert made_of["checkpoint"] == f"global_step_{COMPARED + 2}"
+    fewer = [*UNDISTURBED, str(COMPARED)]
+    refused = subprocess.run(fewer, cwd=undisturbed.parent, capture_output=True, text=True, timeout=60)
+    assert (refused.returncode, f"steps: {COMPARED + 2} -> {COMPARED}" in refused.stderr) == (2, True)

@@ -10,6 +10,7 @@ from golongrl.core.errors import ConfigError, UsageError
 from golongrl.core.records import write_parquet
 from golongrl.core.runs import open_run
 from golongrl.pipeline.training import plan as planning
+from golongrl.pipeline.training.config import may_differ
 from golongrl.pipeline.training.metrics import Step
 from golongrl.pipeline.training.resolve import resolve
 from golongrl.pipeline.training.smoke import smoke_records
@@ -70,6 +71,17 @@ def test_a_folder_that_holds_another_run_is_told_before_it_is_refused(folder, tm
     )
     assert not any("other settings" in warning for warning in same)
     assert any("(gamma: 1.0 -> 0.0)" in warning for warning in changed)
+
+
+def test_a_run_may_go_on_to_more_steps_where_the_learning_rate_does_not_depend_on_them(folder):
+    config = resolve({}, {"preset": "cpu-smoke", "model": "m", "data": "d", "steps": 3}, {}, "test")
+    before = config.model_dump()
+    longer, shorter, endless = (config.model_copy(update={"steps": steps}) for steps in (5, 2, None))
+    cosine = longer.model_copy(update={"verl": {"actor_rollout_ref.actor.optim.lr_scheduler_type": "cosine"}})
+    assert "steps" in may_differ(longer, before)
+    assert not any("steps" in may_differ(each, before) for each in (config, shorter, endless, cosine))
+    # Where nothing said how many, the data did.
+    assert "steps" not in may_differ(longer, {**before, "steps": None})
 
 
 def test_a_setting_verl_does_not_have_stops_the_plan(folder):

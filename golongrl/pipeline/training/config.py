@@ -1,5 +1,6 @@
 """The training configuration: what a person decides; everything else is derived from it or is verl's default."""
 
+from collections.abc import Collection, Mapping
 from math import gcd
 from typing import Any, Literal, Self
 
@@ -228,3 +229,14 @@ class TrainConfig(Config):
         if self.micro_batch_tokens is not None and self.micro_batch_tokens * self.context_parallel >= self.longest:
             return self.micro_batch_tokens
         return -(-self.longest // self.context_parallel)
+
+
+def may_differ(config: TrainConfig, before: Mapping[str, Any]) -> Collection[str]:
+    """Keys in which `config` may differ from the resolved configuration of the run that it takes up again.
+
+    More `steps` than before are among them: the learning rate is constant after its warm-up, so the steps that were
+    made stay what they are, unless settings of verl's optimizer say otherwise.
+    """
+    grows = before.get("steps") is not None and config.steps is not None and config.steps > before["steps"]
+    constant = not any(key.startswith("actor_rollout_ref.actor.optim.") for key in config.verl)
+    return (*CHANGES_NO_RESULT, "steps") if grows and constant else CHANGES_NO_RESULT

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from golongrl.core.errors import CheckFailedError
 from golongrl.core.rope import write_yarn
-from golongrl.core.runs import is_finished, only_writer, open_run
+from golongrl.core.runs import is_finished, only_writer, open_run, read_config, read_manifest
 from golongrl.core.store import file_sha256, write_json, write_text
 from golongrl.pipeline.training import ray_settings, verl_overrides
-from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
+from golongrl.pipeline.training.config import TrainConfig, may_differ
 from golongrl.pipeline.training.metrics import WINDOW, Step, first_and_last, read_steps
 from golongrl.pipeline.training.model.merge import merged_model
 from golongrl.pipeline.training.model.prove import Proof, prove
@@ -47,23 +47,26 @@ def train(
     on_step: Callable[[Step], None] | None = None,
     on_wait: Callable[[str, float], None] | None = None,
 ) -> Result:
-    """Train until done, going on from the newest checkpoint in `out`; `fresh` sets an earlier run aside,
-    `skip_gate` trains on rewards that were not audited.
+    """Train until done, going on from the newest checkpoint in `out`, also of a finished run of fewer steps; `fresh`
+    sets an earlier run aside, `skip_gate` trains on rewards that were not audited.
 
     `on_plan` sees the checked plan, `on_step` every finished step, `on_wait` the current phase and seconds since the
     last step. Raises CheckFailedError when the training process fails or the trained model is not proven,
     StorageError when the disk is full, RunConflictError when `out` holds another run or is in use.
     """
     # A finished run only has its results read, for which this machine needs nothing.
-    finished = not fresh and is_finished(out)
+    finished = not fresh and _has_all_steps(out, config)
     planned = plan(config, out, skip_gate=skip_gate or finished, elsewhere=finished)
     if not finished:
         (on_plan or _ignore)(planned)
     out = out.absolute()
     files = ((config.data, planned.config.data), (config.val_data, planned.config.val_data))
     inputs = {given: file_sha256(real) for given, real in files if given and real}
-    run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh, free=CHANGES_NO_RESULT)
+    free = may_differ(config, {} if fresh or not (out / "config.json").exists() else read_config(out))
+    run = open_run(out, config.model_dump(), command="train", inputs=inputs, fresh=fresh, free=free)
     with only_writer(out, "train"):
+        if run.finished and not finished:
+            run.reopen()
         started = time.monotonic()
         resumed_from = latest_checkpoint(out)[0]
         if not run.finished:
@@ -106,6 +109,11 @@ def train(
             write_results(result)
             run.finish(steps=step, checkpoint=str(checkpoint.relative_to(out)), reward_gate=not skip_gate)
         return result
+
+
+def _has_all_steps(out: Path, config: TrainConfig) -> bool:
+    """Whether `out` holds a finished run that made as many steps as are asked for."""
+    return is_finished(out) and (config.steps is None or read_manifest(out).get("steps", 0) >= config.steps)
 
 
 def _trained_model(config: TrainConfig, checkpoint: Path, target: Path) -> tuple[Path, Proof | None]:

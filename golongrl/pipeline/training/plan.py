@@ -11,9 +11,9 @@ from typing import Any
 from golongrl.core.memory.rows import gib
 from golongrl.core.model_config import model_config
 from golongrl.core.rope import yarn
-from golongrl.core.runs import other_settings
+from golongrl.core.runs import other_settings, read_config
 from golongrl.pipeline.training import known_limits, verl_overrides, verl_tree
-from golongrl.pipeline.training.config import CHANGES_NO_RESULT, TrainConfig
+from golongrl.pipeline.training.config import TrainConfig, may_differ
 from golongrl.pipeline.training.layout import layout
 from golongrl.pipeline.training.model.base_model import model_folder
 from golongrl.pipeline.training.preflight import checks as preflight
@@ -62,7 +62,8 @@ def plan(config: TrainConfig, out: Path, *, skip_gate: bool = False, elsewhere: 
         }
     )
     if elsewhere:
-        changed = other_settings(out, given.model_dump(), free=CHANGES_NO_RESULT)
+        before = read_config(out) if (out / "config.json").exists() else {}
+        changed = other_settings(out, given.model_dump(), free=may_differ(given, before))
         if changed:
             facts.warnings.append(
                 f"{out} holds a run with other settings ({'; '.join(changed)}), so this one would be refused there; "
