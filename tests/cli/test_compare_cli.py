@@ -1,21 +1,9 @@
 """`golongrl compare` over runs that `golongrl eval` made: exit codes, streams, files."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-
-
-def golongrl(*args, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", *map(str, args)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from run_cli import golongrl
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from comparison_runs import sample, scored, write_eval
 
 from golongrl.core.errors import DataError, UsageError
 from golongrl.pipeline.comparison.run import compare, page_of
+from golongrl.pipeline.comparison.table import tables
 from golongrl.pipeline.comparison.verdict import p_text, percent, points, signed
 
 
@@ -50,6 +51,49 @@ def test_a_verdict_that_a_few_lines_of_numpy_confirm(tmp_path):
         r"would be missed more than one time in five with these 122 items",
         one["verdict"],
     )
+
+
+def test_what_is_visible_depends_on_what_the_other_tests_see(tmp_path):
+    before = [0.0] * 21 + [1.0] * 10 + [1.0] * 71 + [0.0] * 20
+    after = [1.0] * 21 + [0.0] * 10 + [1.0] * 71 + [0.0] * 20
+    runs = [write_eval(tmp_path / name, scored(s)) for name, s in (("a", before), ("b", after), ("c", after))]
+    found = done(tmp_path, *runs)
+    one = found.as_json()["comparisons"][0]
+    # A standard deviation of 0.498 over 122 items. Student's 97.5% quantile at 121 degrees of freedom is 1.980; at
+    # 98.75%, a twentieth shared by two tests, it is 2.270.
+    error = one["standard_error"]
+    assert error == pytest.approx(0.0451, abs=1e-4)
+    assert one["detectable"] == pytest.approx((1.980 + 0.845) * error, rel=0.003)
+    assert one["detectable_alone"] == pytest.approx((2.270 + 0.845) * error, rel=0.003)
+    ((_, columns, rows), *_) = tables(found.result)
+    assert rows[0][columns.index("smallest visible")] == "12.7 to 14.0"
+    # The sentence stays true whatever the other test sees.
+    assert "one under 12.7 points would be missed" in one["verdict"]
+    alone = only(done(tmp_path / "alone", *runs[:2]))
+    assert alone["detectable_alone"] == alone["detectable"] == one["detectable"]
+
+
+def test_a_benchmark_of_one_item_leaves_the_mean_without_an_interval(tmp_path):
+    for run, score in (("a", 0.0), ("b", 1.0)):
+        write_eval(tmp_path / run / "x", scored([score] * 20), "x")
+        write_eval(tmp_path / run / "y", scored([score]), "y")
+    (average,) = done(tmp_path, tmp_path / "a", tmp_path / "b").as_json()["averages"]
+    assert average["mean"] == 1.0
+    assert average["verdict"] == "+100.0 points; a benchmark with one document allows no interval of the mean"
+    assert [average[key] for key in ("low", "high", "standard_error", "detectable", "freedom")] == [*[None] * 4, 0]
+
+
+def test_few_clusters_may_see_nothing_where_they_must_pass_alone(tmp_path):
+    # Eight differences: the smallest p that flips of signs reach is 2 / 256, more than 0.05 / 8.
+    before, after = [0.1 * n for n in range(8)], [0.1 * n + 0.02 * (n % 3) for n in range(8)]
+    runs = [write_eval(tmp_path / "a", scored(before))]
+    runs += [write_eval(tmp_path / f"b{n}", scored(after)) for n in range(8)]
+    found = done(tmp_path, *runs)
+    one = found.as_json()["comparisons"][0]
+    assert one["detectable"] > 0
+    assert one["detectable_alone"] is None
+    ((_, columns, rows), *_) = tables(found.result)
+    assert rows[0][columns.index("smallest visible")].endswith(" at best")
 
 
 def test_better_and_worse_name_run_baseline_size_and_interval(tmp_path):

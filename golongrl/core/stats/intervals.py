@@ -113,7 +113,9 @@ def tail(level: float, freedom: float) -> float:
 
 
 def welch_freedom(parts: Sequence[ClusterSums]) -> float:
-    """Degrees of freedom of a sum of independent means (Welch and Satterthwaite)."""
+    """Degrees of freedom of a sum of independent means (Welch and Satterthwaite); 0 if one has a single cluster."""
+    if min(part.count for part in parts) < 2:
+        return 0.0
     variances = [part.standard_error**2 for part in parts]
     if sum(variances) == 0:
         return float(min(part.count for part in parts) - 1)

@@ -31,6 +31,8 @@ class Difference:
     high: float | None
     p: float
     standard_error: float | None
+    freedom: float
+    """Degrees of freedom of the t-test that `detectable` is of; 0 with one cluster, which allows no test."""
     detectable: float | None
     """Minimum detectable effect at the present size, 80% power."""
     noise_share: float | None
@@ -78,6 +80,7 @@ def paired_difference(
         high=high,
         p=sign_flip_test(differences_N, clusters, seed=seed),
         standard_error=error,
+        freedom=sums.count - 1,
         detectable=minimum_detectable_effect(error or 0.0, sums.count, level),
         noise_share=share,
         detectable_with_many_repeats=rest,

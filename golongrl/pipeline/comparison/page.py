@@ -47,9 +47,10 @@ def _method(result: ScoreComparison | TrainingComparison) -> str:
     shared = (
         "Differences are the run's minus the baseline's, in points (hundredths of a score). Intervals: "
         f"{percent(result.level)} bootstrap over clusters with expanded percentiles, 10,000 resamples; where hardly "
-        "any cluster differs, no narrower than their number allows. p: sign flips of whole clusters. "
+        "any cluster differs, no narrower than their number allows. p: how often chance alone would show as much, by "
+        "flips of the signs of whole clusters. "
         f"Holm: adjusted over all {result.tests} tests of this page. Smallest visible: the true difference that a "
-        "comparison of this size sees with 80% power, one test by itself."
+        "comparison of this size sees four times in five (80% power)."
     )
     if isinstance(result, TrainingComparison):
         return (

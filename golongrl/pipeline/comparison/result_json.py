@@ -25,6 +25,7 @@ def _average_json(one: Average) -> dict[str, Any]:
         "outcome": one.outcome,
         "verdict": one.verdict,
         **vars(one.found),
+        "detectable_alone": one.detectable_alone,
         "p_holm": one.p_holm,
     }
 
@@ -40,6 +41,7 @@ def _bench_json(one: BenchComparison) -> dict[str, Any]:
         "outcome": one.outcome,
         "verdict": one.verdict,
         **vars(one.found),
+        "detectable_alone": one.detectable_alone,
         "p_holm": one.p_holm,
         "items_to_see_one_point": {
             "at_present_clusters": one.needed.at_present_clusters,
@@ -91,6 +93,7 @@ def training_json(result: TrainingComparison) -> dict[str, Any]:
                 "outcome": end.outcome,
                 "verdict": end.verdict,
                 **vars(end.found),
+                "detectable_alone": end.detectable_alone,
                 "p_holm": end.p_holm,
             }
             for end in result.ends

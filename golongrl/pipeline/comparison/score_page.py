@@ -13,7 +13,7 @@ from golongrl.pipeline.comparison.pairing import CHANGES, Item
 from golongrl.pipeline.comparison.reading import Run
 from golongrl.pipeline.comparison.scores import BenchComparison, ScoreComparison, mean_of
 from golongrl.pipeline.comparison.settings import json_text
-from golongrl.pipeline.comparison.verdict import difference_text, p_text, points
+from golongrl.pipeline.comparison.verdict import difference_text, p_text, points, visible_text
 
 MOST_CHANGED = 2_000
 """Changed items that the page shows, the same number of every comparison; compare.json names all."""
@@ -83,16 +83,20 @@ def _needed(result: ScoreComparison) -> report.Table:
     for one in result.benches:
         found = one.found
         needed = (one.needed.at_present_clusters, one.needed.one_per_cluster)
-        row: list[Any] = [one.bench, one.run, _points(found.detectable), *needed]
+        row: list[Any] = [one.bench, one.run, visible_text(found.detectable, one.detectable_alone), *needed]
         if repeated:
             share = None if found.noise_share is None else f"{found.noise_share:.0%}"
             row += [share, _points(found.detectable_with_many_repeats)]
         rows.append(row)
     if repeated:
         columns += ["uncertainty through chance in answers", "smallest visible with ever more repeats"]
-    return report.Table(
-        columns, rows, "What could be seen, in points at 80% power, and what it takes to see one point"
-    )
+    about = "What could be seen, in points at 80% power, and what it takes to see one point"
+    if result.tests > 1:
+        about += (
+            ". Of two smallest visible ones the first holds where all other tests see a difference, the second where "
+            "none does (Holm); items are told for one test"
+        )
+    return report.Table(columns, rows, about)
 
 
 def _points(value: float | None) -> str | None:

@@ -11,7 +11,7 @@ from golongrl.core.report.viewer import facet_order
 from golongrl.core.stats import Difference, Needed
 from golongrl.pipeline.comparison.pairing import Item, Pairs, pair
 from golongrl.pipeline.comparison.reading import Run
-from golongrl.pipeline.comparison.verdict import Outcome, outcome_of, verdict
+from golongrl.pipeline.comparison.verdict import Outcome, detectable_alone, outcome_of, verdict
 
 ONE_POINT = 0.01
 
@@ -43,6 +43,8 @@ class BenchComparison:
     found: Difference
     needed: Needed
     buckets: list[BucketDifference]
+    detectable_alone: float | None = None
+    """See `verdict.detectable_alone`."""
     p_holm: float = 1.0
     outcome: Outcome = "too few"
     verdict: str = ""
@@ -57,6 +59,7 @@ class Average:
     benches: list[str]
     found: Difference
     """`first`, `second` and `mean` weigh benchmarks alike; items and clusters are those of all."""
+    detectable_alone: float | None = None
     p_holm: float = 1.0
     outcome: Outcome = "too few"
     verdict: str = ""
@@ -115,7 +118,9 @@ def _judged(one: BenchComparison, p_holm: float, tests: int, level: float) -> Be
     whole = len(one.pairs.items) + one.pairs.left_out
     what = f"of {whole} items" if one.pairs.left_out else "items"
     words = verdict(one.run, one.baseline, one.found, p_holm, tests, level, what)
-    return replace(one, p_holm=p_holm, outcome=outcome_of(one.found, p_holm, level), verdict=words)
+    alone = detectable_alone(one.found, tests, level)
+    outcome = outcome_of(one.found, p_holm, level)
+    return replace(one, detectable_alone=alone, p_holm=p_holm, outcome=outcome, verdict=words)
 
 
 def _arrays(items: Sequence[Item]) -> tuple[list[list[float]], list[list[float]], list[str]]:
@@ -181,6 +186,7 @@ def _averages(benches: Sequence[BenchComparison], runs: Sequence[str], seed: int
     return [
         replace(
             one,
+            detectable_alone=detectable_alone(one.found, len(found), level),
             p_holm=p,
             outcome=outcome_of(one.found, p, level),
             verdict=verdict(one.run, one.baseline, one.found, p, len(found), level),
@@ -195,6 +201,7 @@ def _average(own: Sequence[BenchComparison], seed: int, level: float) -> Differe
         for one in own
     ]
     sums = [stats.cluster_sums(differences, clusters, "compare") for differences, clusters in samples]
+    freedom = stats.welch_freedom(sums)
     low, high = stats.mean_interval([(one.found.mean, one.found.low, one.found.high) for one in own]) or (None, None)
     error = None if low is None else math.hypot(*(part.standard_error for part in sums)) / len(sums)
     return Difference(
@@ -207,7 +214,8 @@ def _average(own: Sequence[BenchComparison], seed: int, level: float) -> Differe
         high=high,
         p=stats.mean_sign_flip_test(samples, seed=seed),
         standard_error=error,
-        detectable=stats.minimum_detectable_effect(error or 0.0, stats.welch_freedom(sums) + 1, level),
+        freedom=freedom,
+        detectable=stats.minimum_detectable_effect(error or 0.0, freedom + 1, level),
         noise_share=None,
         detectable_with_many_repeats=None,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from golongrl.pipeline.comparison.scores import Average, BenchComparison, ScoreComparison, mean_of
 from golongrl.pipeline.comparison.training import TrainingComparison
-from golongrl.pipeline.comparison.verdict import difference_text, p_text, percent, points
+from golongrl.pipeline.comparison.verdict import difference_text, p_text, percent, points, visible_text
 
 Table = tuple[str, Sequence[str], list[list[Any]]]
 
@@ -42,13 +42,13 @@ def _scores(result: ScoreComparison) -> Table:
         [
             *(name, one.run, one.found.n_items, points(one.found.first), points(one.found.second)),
             *(difference_text(one.found), p_text(one.p_holm)),
-            None if one.found.detectable is None else points(one.found.detectable),
+            visible_text(one.found.detectable, one.detectable_alone),
             needed,
         ]
         for name, one, needed in lines
     ]
     columns = ("benchmark", "run", "items", "baseline", "score", f"difference, {percent(result.level)}", "p (Holm)")
-    return "Difference to the baseline in points", (*columns, "visible from", "items for 1"), rows
+    return "Difference to the baseline in points", (*columns, "smallest visible", "items for 1"), rows
 
 
 def _buckets(result: ScoreComparison) -> Table:
@@ -79,10 +79,10 @@ def _ends(result: TrainingComparison) -> Table:
         [
             *(end.task, end.run, end.found.n_items, "yes" if end.paired else "no"),
             *(points(end.found.first), points(end.found.second), difference_text(end.found), p_text(end.p_holm)),
-            None if end.found.detectable is None else points(end.found.detectable),
+            visible_text(end.found.detectable, end.detectable_alone),
         ]
         for end in result.ends
     ]
     first, last = result.ends[0].steps if result.ends else (0, 0)
     columns = ("task", "run", "prompts", "paired", "baseline", "reward", f"difference, {percent(result.level)}")
-    return f"Reward in points, steps {first} to {last}", (*columns, "p (Holm)", "visible from"), rows
+    return f"Reward in points, steps {first} to {last}", (*columns, "p (Holm)", "smallest visible"), rows

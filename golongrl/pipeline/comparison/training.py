@@ -8,7 +8,7 @@ from golongrl.core import stats
 from golongrl.core.stats import Difference
 from golongrl.pipeline.comparison.reading import Run, read_object
 from golongrl.pipeline.comparison.rollouts import ALL, Group, Journal, read_journal, read_validation
-from golongrl.pipeline.comparison.verdict import Outcome, outcome_of, verdict
+from golongrl.pipeline.comparison.verdict import Outcome, detectable_alone, outcome_of, verdict
 
 WINDOW = 5
 """Steps that a point of a curve covers, where none is given."""
@@ -52,6 +52,7 @@ class EndComparison:
     left_out: int
     """Prompts of either run that the other did not have in these steps."""
     found: Difference
+    detectable_alone: float | None = None
     p_holm: float = 1.0
     outcome: Outcome = "too few"
     verdict: str = ""
@@ -187,9 +188,7 @@ def _unpaired(first: dict[str, list[float]], second: dict[str, list[float]], see
     sums = [stats.cluster_sums(v, c, "compare") for v, c in zip(values, clusters, strict=True)]
     known = not math.isnan(interval.low)
     error = math.hypot(*(part.standard_error for part in sums)) if known else None
-    detectable = None
-    if error:
-        detectable = stats.minimum_detectable_effect(error, stats.welch_freedom(sums) + 1, level)
+    freedom = stats.welch_freedom(sums)
     return Difference(
         n_items=len(first) + len(second),
         n_clusters=len(first) + len(second),
@@ -200,7 +199,8 @@ def _unpaired(first: dict[str, list[float]], second: dict[str, list[float]], see
         high=interval.high if known else None,
         p=stats.label_swap_test(values, clusters, seed=seed),
         standard_error=error,
-        detectable=detectable,
+        freedom=freedom,
+        detectable=stats.minimum_detectable_effect(error or 0.0, freedom + 1, level),
         noise_share=None,
         detectable_with_many_repeats=None,
     )
@@ -213,4 +213,6 @@ def _means(prompts: dict[str, list[float]]) -> list[float]:
 def _judged(end: EndComparison, p_holm: float, tests: int, level: float) -> EndComparison:
     what = "shared prompts" if end.paired else "prompts"
     words = verdict(end.run, end.baseline, end.found, p_holm, tests, level, what)
-    return replace(end, p_holm=p_holm, outcome=outcome_of(end.found, p_holm, level), verdict=words)
+    alone = detectable_alone(end.found, tests, level)
+    outcome = outcome_of(end.found, p_holm, level)
+    return replace(end, detectable_alone=alone, p_holm=p_holm, outcome=outcome, verdict=words)

@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol
 
-from golongrl.core.stats import Difference, smallest_p
+from golongrl.core.stats import Difference, minimum_detectable_effect, smallest_p
 from golongrl.core.stats.power import NO_SPREAD
 
 Outcome = Literal["better", "worse", "not shown", "no difference seen", "equal", "too few"]
@@ -71,7 +71,7 @@ def verdict(
 ) -> str:
     """One sentence about `run` against the baseline; `what` the values belong to."""
     outcome = outcome_of(found, p_holm, level)
-    of = f"{found.n_items} {what}"
+    of = f"{found.n_items} {what.removesuffix('s') if found.n_items == 1 else what}"
     if found.n_clusters != found.n_items:
         of += f" from {found.n_clusters} document{'' if found.n_clusters == 1 else 's'}"
     if outcome == "equal":
@@ -80,9 +80,13 @@ def verdict(
             ends = f", which rules out a true one of more than {points(max(-found.low, found.high))} points"
         return f"no difference: the scores of all {of} are equal{ends}"
     if outcome == "too few":
+        least = least_clusters(level)
+        if found.n_clusters >= least:
+            return f"{signed(found.mean)} points; a benchmark with one document allows no interval of the mean"
+        verb = "is" if found.n_items == 1 else "are"
         return (
-            f"{signed(found.mean)} points, but {of} are too few to tell: no test can reach p {1 - level:.2g} with "
-            f"fewer than {least_clusters(level)} clusters"
+            f"{signed(found.mean)} points, but {of} {verb} too few to tell: no test can reach p {1 - level:.2g} with "
+            f"fewer than {least} clusters"
         )
     interval = f"[{points(found.low or 0)}, {points(found.high or 0)}]"
     p = f"p {p_text(p_holm)}" + (f" after Holm over {tests} tests" if tests > 1 else "")
@@ -97,6 +101,25 @@ def verdict(
     least = points(found.detectable)
     missed = f"one under {least} points would be missed more than one time in five"
     return f"no difference seen: {seen}; {missed} with these {of}"
+
+
+def detectable_alone(found: Difference, tests: int, level: float) -> float | None:
+    """The smallest visible difference where no other of the `tests` sees one: Holm then asks as much as Bonferroni.
+
+    `found.detectable` is that where all others see one, so that the whole level is left. None where `found` has none,
+    or where no flip of the clusters' signs reaches so small a p.
+    """
+    limit = (1 - level) / tests
+    if found.detectable is None or found.standard_error is None or smallest_p(found.n_clusters) > limit:
+        return None
+    return minimum_detectable_effect(found.standard_error, found.freedom + 1, 1 - limit)
+
+
+def visible_text(detectable: float | None, alone: float | None) -> str | None:
+    """The smallest visible difference in points; "12.7 to 14.0" where it depends on what other tests see."""
+    if detectable is None or (alone is not None and points(alone) == points(detectable)):
+        return None if detectable is None else points(detectable)
+    return f"{points(detectable)} at best" if alone is None else f"{points(detectable)} to {points(alone)}"
 
 
 def least_clusters(level: float) -> int:
