@@ -39,6 +39,11 @@ def test_every_fault_is_a_decode_error(text, problem):
         json_text.loads(text.encode())
 
 
+def test_an_object_may_be_made_of_all_its_pairs():
+    assert json_text.loads('{"a": {"b": 1, "b": 2}}', lambda pairs: pairs) == [("a", [("b", 1), ("b", 2)])]
+    assert json_text.loads('{"b": 1, "b": 2}') == {"b": 2}
+
+
 def test_bytes_that_are_no_utf_8_stay_a_unicode_error():
     with pytest.raises(UnicodeDecodeError):
         json_text.loads(b'"\xff\xff\xff"')

@@ -139,6 +139,36 @@ def test_a_private_key_over_several_lines_is_found():
     assert "line 1, field text" in check("documents.jsonl", json.dumps({"text": key}))["no secrets"][0]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF0123456789ABCDEF\n\n",
+        "Proc-Type: 4,ENCRYPTED\r\nDEK-Info: DES-EDE3-CBC,0123456789ABCDEF\r\n\r\n",
+        "Version: GnuPG v2.0.22 (GNU/Linux)\nComment: made by a-b-c - see https://example.org/a-b\n\n",
+    ],
+)
+def test_a_private_key_behind_lines_of_a_head_is_found(head):
+    key = "-----BEGIN RSA " + f"PRIVATE KEY-----\n{head}" + "MIIEpAIBAAKCAQEA" * 6 + "\n-----END RSA PRIVATE KEY-----"
+    for text in (key, json.dumps({"a": key}), json.dumps(json.dumps(key))):
+        assert list(secrets_in(text, {})) == ["private key"]
+    assert "private key" in check("notes.txt", key)["no secrets"][0]
+    # A manual shows the head and no key.
+    shown = "-----BEGIN RSA " + f"PRIVATE KEY-----\n{head}...\n-----END RSA PRIVATE KEY-----"
+    assert list(secrets_in(shown, {})) == []
+
+
+def test_every_value_of_a_repeated_key_is_searched():
+    token = SECRETS["hub token"]
+    inner = f'{{"a": {{"k": "{token}", "k": 1, "k": "x"}}, "b": 2, "b": {{"c": "fine"}}}}'
+    assert "hub token (line 1, field a.k)" in check("rows.jsonl", inner)["no secrets"][0]
+    # Also where the text could not be found without reading the JSON.
+    escaped = inner.replace("hf_", "\\u0068f_")
+    assert token not in escaped
+    assert "hub token (line 1, field a.k)" in check("rows.jsonl", escaped)["no secrets"][0]
+    names = f'{{"{token}": 1, "{token}": 2}}'
+    assert "hub token" in check("rows.jsonl", names)["no secrets"][0]
+
+
 def test_rows_are_searched_by_field_and_only_some_places_are_named():
     rows = "".join(json.dumps({"meta": {"key": [SECRETS["AWS key"]]}, "n": n}) + "\n" for n in range(9))
     [problem] = check("rows.jsonl", rows)["no secrets"]

@@ -9,7 +9,7 @@ from typing import Any
 from golongrl.core import json_text
 from golongrl.core.config import PROJECT_FILE, read_toml
 from golongrl.core.errors import DataError, require
-from golongrl.core.records import parse_record, read_rows
+from golongrl.core.records import parse_record, read_record_rows
 from golongrl.pipeline.publishing import audits, cards
 from golongrl.pipeline.publishing.checks import Check, shown
 from golongrl.pipeline.publishing.parcel import ALWAYS, CARD, Facts, Packing, Parcel, existing_folder
@@ -115,7 +115,7 @@ def _read(packing: Packing, data: Mapping[str, Path]) -> tuple[dict[str, int], C
             if path.suffix == ".parquet":
                 packing.scan.value(name, "file metadata", _file_metadata(path))
             with packing.progress(f"{name}: records read") as bar:
-                for number, row in read_rows(path):
+                for number, row in read_record_rows(path):
                     count += 1
                     try:
                         parse_record(row, f"{name} row {number}")

@@ -78,9 +78,17 @@ class Scan:
 def _parsed(line: str) -> Any:
     """A line's JSON; None where it is none."""
     try:
-        return json_text.loads(line)
+        return json_text.loads(line, _with_every_value)
     except json.JSONDecodeError:
         return None
+
+
+def _with_every_value(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which a repeated key, of which readers see the last value only, has the list of all."""
+    values: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    return {key: found[0] if len(found) == 1 else found for key, found in values.items()}
 
 
 def _places(places: list[str]) -> str:

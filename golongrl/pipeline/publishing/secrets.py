@@ -4,6 +4,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
+# In strings of code and JSON, and in those inside strings, ends of lines are written out.
+_LINE_END = r"(?:\r?\n|(?:\\+r)?\\+n)"
+# Encrypted and OpenPGP keys: lines as in a letter's head, whose names and values hold hyphens.
+_KEY_HEAD = rf"{_LINE_END}(?:[A-Za-z][A-Za-z-]{{0,30}}:[^\n\\]{{0,200}}{_LINE_END}){{1,8}}"
+
 PATTERNS: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "hub token": (
         ("hf_", "api_org_"),
@@ -26,7 +31,9 @@ PATTERNS: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     # A header alone stands in every manual; with a body behind it, it is a key.
     "private key": (
         ("-----BEGIN ",),
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^-]{0,200}?[A-Za-z0-9+/=\s\\]{64}"),
+        re.compile(
+            rf"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:{_KEY_HEAD}|[^-]{{0,200}}?)[A-Za-z0-9+/=\s\\]{{64}}"
+        ),
     ),
 }
 """Kind -> the beginnings by which it is looked for, which is much faster than the pattern, and its pattern."""
