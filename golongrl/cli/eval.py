@@ -100,7 +100,12 @@ def evaluate(
         typer.Option("--bfcl-python", metavar="PYTHON", help="Interpreter that has bfcl-eval, for bfcl-memory."),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option("--tokenizer", help='Folder, hub id or "approx"; default: the model folder\'s.')
+        str | None,
+        typer.Option(
+            "--tokenizer",
+            help='Folder, hub id or "approx"; default: the model folder\'s. With --base-url a folder also gives the '
+            "chat template.",
+        ),
     ] = None,
     think: Annotated[
         str | None,

@@ -3,7 +3,7 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from golongrl.core import json_text
 from golongrl.core.errors import ConfigError
 
 PROJECT_FILE = "golongrl.toml"
+NO_FILE, SET, COMMAND_LINE = "configuration", "--set", "command line"
+"""Names of what settings come from in errors, beside those of files."""
 
 
 class Config(BaseModel):
@@ -58,20 +60,62 @@ def build(
     table: Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
     flags: Mapping[str, Any] | None = None,
-    where: str = "configuration",
+    where: str = NO_FILE,
 ) -> ConfigT:
-    """Merge a TOML table, `--set` overrides and flags that were given (not None), in rising order, and check them."""
+    """Merge a TOML table, `--set` overrides and flags that were given (not None), in rising order, and check them.
+
+    `where` names the table. A ConfigError names whoever gave the wrong value: the table, `--set`, the command line.
+    """
+    overrides, flags = dict(overrides or {}), {k: v for k, v in (flags or {}).items() if v is not None}
+    refuse_unknown_keys(schema, table, where)
+    for origin, layer in ((SET, overrides), (COMMAND_LINE, flags)):
+        # The first part of a dotted key names the field whose table it reaches into.
+        unknown = [key for key in layer if key.partition(".")[0] not in schema.model_fields]
+        refuse_unknown_keys(schema, unknown, origin)
     merged = dict(table)
-    for key, value in {**(overrides or {}), **{k: v for k, v in (flags or {}).items() if v is not None}}.items():
-        if key.partition(".")[0] in schema.model_fields:
-            _put(merged, key, value)
-        else:
-            merged[key] = value
-    refuse_unknown_keys(schema, merged, where)
+    for key, value in {**overrides, **flags}.items():
+        _put(merged, key, value)
+    layers = [(where, table), (SET, overrides), (COMMAND_LINE, flags)]
+    for loc in _halves_in(merged):
+        raise ConfigError(
+            f"{_origin(loc, layers, where)}: {'.'.join(loc)} holds characters that are no UTF-8; rename the file, or "
+            "mend the text"
+        )
     try:
         return schema.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {'; '.join(_problem(dict(found)) for found in error.errors())}") from error
+        problems: dict[str, list[str]] = {}
+        for found in error.errors():
+            problems.setdefault(_origin(found["loc"], layers, where), []).append(_problem(dict(found)))
+        raise ConfigError("; ".join(f"{origin}: {'; '.join(said)}" for origin, said in problems.items())) from error
+
+
+def _halves_in(value: Any, loc: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where texts hold halves of surrogate pairs: bytes of a command line that are no UTF-8, which no file takes."""
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            yield loc
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _halves_in(key, (*loc, str(key)))
+            yield from _halves_in(inner, (*loc, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _halves_in(inner, (*loc, str(number)))
+
+
+def _origin(loc: tuple[int | str, ...], layers: list[tuple[str, Mapping[str, Any]]], where: str) -> str:
+    """Who gave the value at `loc`, or the parts of it; `layers` are in rising order, the last one wins."""
+    path = tuple(map(str, loc))
+    givers: list[str] = []
+    for origin, layer in reversed(layers):
+        keys = [tuple(key.split(".")) for key in layer]
+        whole = any(key == path[: len(key)] for key in keys)
+        if whole or any(path == key[: len(path)] for key in keys):
+            givers.insert(0, origin)
+        if whole:
+            break
+    return " and ".join([one for one in givers if one != NO_FILE] or [where])
 
 
 def _problem(found: Mapping[str, Any]) -> str:
@@ -97,7 +141,7 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
     _put(table[first], rest, value)
 
 
-def refuse_unknown_keys(schema: type[Config], table: Mapping[str, Any], where: str) -> None:
+def refuse_unknown_keys(schema: type[Config], table: Iterable[str], where: str) -> None:
     """ConfigError naming the first key the schema does not have, and the likely intended one."""
     known = list(schema.model_fields)
     for key in table:
@@ -115,7 +159,7 @@ def command_table(command: str, config: str | Path | None) -> tuple[dict[str, An
     """
     path = Path(config) if config else Path(PROJECT_FILE)
     if not config and not path.exists():
-        return {}, "configuration"
+        return {}, NO_FILE
     document = read_toml(path)
     if command in document:
         table = document[command]

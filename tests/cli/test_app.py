@@ -11,6 +11,7 @@ import time
 
 import pytest
 import typer
+from run_cli import COMMAND, golongrl
 
 from golongrl import __version__
 from golongrl.cli.app import app, error_boundary
@@ -19,12 +20,6 @@ from golongrl.core.errors import CheckFailedError, DataError, ServerError
 WRITES = ["build-dataset", "compare", "demo", "eval", "report", "simulate", "train", "verify-rewards"]
 COMMANDS = sorted([*WRITES, "doctor", "plan", "push-to-hub"])
 HEAVY = ("torch", "ray", "verl", "datasets", "transformers", "sklearn", "pyarrow", "tokenizers", "openai", "pandas")
-
-
-def golongrl(*args, cwd=None, **environment) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "golongrl.cli.app", *map(str, args)]
-    settings = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **environment}
-    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, timeout=120, check=False)
 
 
 def one_message(done: subprocess.CompletedProcess[str]) -> str:
@@ -201,7 +196,7 @@ def test_a_full_disk_behind_stdout_is_one_message(tmp_path):
     (tmp_path / "data.jsonl").write_text(json.dumps(row) + "\n")
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "golongrl.cli.app", "verify-rewards", "data.jsonl", "--json"],
+            [*COMMAND, "verify-rewards", "data.jsonl", "--json"],
             **{"cwd": tmp_path, "stdout": full, "stderr": subprocess.PIPE, "text": True, "timeout": 120},
             check=False,
         )
@@ -237,7 +232,7 @@ def test_ctrl_c_is_one_line(tmp_path):
     """A command that waits for its input (a pipe nobody writes to) is interrupted as a terminal would do it."""
     os.mkfifo(tmp_path / "data.jsonl")
     process = subprocess.Popen(
-        [sys.executable, "-m", "golongrl.cli.app", "verify-rewards", str(tmp_path / "data.jsonl")],
+        [*COMMAND, "verify-rewards", str(tmp_path / "data.jsonl")],
         **{"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True},
     )
     deadline = time.monotonic() + 60

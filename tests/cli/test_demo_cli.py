@@ -1,21 +1,7 @@
 import importlib.metadata
-import os
-import subprocess
-import sys
 
 import pytest
-
-
-def golongrl(*args, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from run_cli import golongrl
 
 
 def test_help_names_what_it_does(tmp_path):

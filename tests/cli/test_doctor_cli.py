@@ -1,19 +1,11 @@
 import json
-import subprocess
-import sys
 
 import chat_server
-
-
-def doctor(*args, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", "doctor", *map(str, args)],
-        **{"cwd": cwd, "capture_output": True, "text": True, "timeout": 120, "check": False},
-    )
+from run_cli import golongrl
 
 
 def test_a_sound_environment_ends_with_0(tmp_path):
-    done = doctor("--for", "eval", "--json", cwd=tmp_path)
+    done = golongrl("doctor", "--for", "eval", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["healthy"] is True
@@ -23,14 +15,14 @@ def test_a_sound_environment_ends_with_0(tmp_path):
 
 def test_what_is_missing_ends_with_3_and_says_what_to_do(tmp_path):
     with chat_server.start("--model-len", "2048") as server:
-        done = doctor("--for", "eval", "--base-url", server.base_url, "--model", "other", cwd=tmp_path)
+        done = golongrl("doctor", "--for", "eval", "--base-url", server.base_url, "--model", "other", cwd=tmp_path)
     assert done.returncode == 3
     assert "missing: model: other is not served; pass one of the served names: echo" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_purpose_is_a_usage_error(tmp_path):
-    done = doctor("--for", "flying", cwd=tmp_path)
+    done = golongrl("doctor", "--for", "flying", cwd=tmp_path)
     assert done.returncode == 2
     assert "'train', 'eval' or 'build'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,20 +1,16 @@
 """`golongrl eval` against servers and models that cannot do what is asked: one clear message each, nothing lost."""
 
 import json
-import subprocess
-import sys
 
 import chat_server
 import pytest
+from run_cli import golongrl
 
 from golongrl.core.byte_model import build_byte_model
 
 
-def evaluate(*args, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", "eval", "--bench", "mrcr-mini", "--data", "docs", *map(str, args)],
-        **{"cwd": cwd, "capture_output": True, "text": True, "timeout": 120, "check": False},
-    )
+def evaluate(*arguments, cwd):
+    return golongrl("eval", "--bench", "mrcr-mini", "--data", "docs", *arguments, cwd=cwd)
 
 
 @pytest.fixture

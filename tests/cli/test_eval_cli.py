@@ -1,6 +1,4 @@
 import json
-import os
-import resource
 import signal
 import socket
 import subprocess
@@ -9,22 +7,7 @@ import time
 
 import chat_server
 import pytest
-
-COMMAND = [sys.executable, "-m", "golongrl.cli.app", "eval"]
-
-
-def golongrl_eval(*arguments, cwd, limit=None, **environment):
-    """`limit` is the largest file in bytes, which a write meets as it meets a full disk."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env={**os.environ, **environment},
-        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
-    )
+from run_cli import COMMAND, golongrl
 
 
 def options(server, out="run", **extra):
@@ -39,7 +22,7 @@ def journal_rows(path):
 
 def test_a_run_ends_with_a_scorecard_and_json_on_stdout_only(tmp_path):
     with chat_server.start() as server:
-        done = golongrl_eval(*options(server, price_input=1, price_output=2), "--json", cwd=tmp_path)
+        done = golongrl("eval", *options(server, price_input=1, price_output=2), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["complete"]
@@ -51,10 +34,10 @@ def test_a_run_ends_with_a_scorecard_and_json_on_stdout_only(tmp_path):
 
 def test_kill_9_and_resume_give_the_same_bytes(tmp_path):
     with chat_server.start() as server:
-        assert golongrl_eval(*options(server, "calm"), cwd=tmp_path).returncode == 0
+        assert golongrl("eval", *options(server, "calm"), cwd=tmp_path).returncode == 0
     with chat_server.start("--delay", 0.15) as server:
         process = subprocess.Popen(
-            [*COMMAND, *options(server)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*COMMAND, "eval", *options(server)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         journal = tmp_path / "run" / "generations.jsonl"
         deadline = time.monotonic() + 60
@@ -69,7 +52,7 @@ def test_kill_9_and_resume_give_the_same_bytes(tmp_path):
         with open(journal, "ab") as handle:
             handle.write(b'{"key": "torn')
     with chat_server.start() as server:
-        assert golongrl_eval(*options(server), cwd=tmp_path).returncode == 0
+        assert golongrl("eval", *options(server), cwd=tmp_path).returncode == 0
         assert server.stats()["requests"] == 12 - finished
     assert (tmp_path / "run" / "samples.jsonl").read_bytes() == (tmp_path / "calm" / "samples.jsonl").read_bytes()
     results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("run", "calm")]
@@ -80,7 +63,9 @@ def test_kill_9_and_resume_give_the_same_bytes(tmp_path):
 
 def test_ctrl_c_keeps_finished_work_and_says_so(tmp_path):
     with chat_server.start("--delay", 0.15) as server:
-        process = subprocess.Popen([*COMMAND, *options(server)], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*COMMAND, "eval", *options(server)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
         journal = tmp_path / "run" / "generations.jsonl"
         deadline = time.monotonic() + 60
         while journal_rows(journal) < 2 and time.monotonic() < deadline:
@@ -95,7 +80,7 @@ def test_ctrl_c_keeps_finished_work_and_says_so(tmp_path):
 
 def test_a_dead_endpoint_is_exit_code_3(tmp_path):
     with chat_server.start("--die-after", 3) as server:
-        done = golongrl_eval(*options(server), "--set", "retries=1", cwd=tmp_path)
+        done = golongrl("eval", *options(server), "--set", "retries=1", cwd=tmp_path)
     assert done.returncode == 3
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
@@ -104,8 +89,8 @@ def test_a_dead_endpoint_is_exit_code_3(tmp_path):
 def test_incomplete_items_are_exit_code_1_with_how_to_go_on(tmp_path):
     with chat_server.start("--fail-first", 1, "--status", 500) as server:
         arguments = [*options(server), "--set", "retries=0"]
-        first = golongrl_eval(*arguments, cwd=tmp_path)
-        second = golongrl_eval(*arguments, cwd=tmp_path)
+        first = golongrl("eval", *arguments, cwd=tmp_path)
+        second = golongrl("eval", *arguments, cwd=tmp_path)
     assert first.returncode == 1
     assert "12 of 12 samples are owed" in first.stderr
     assert "run the same command again" in first.stderr
@@ -121,7 +106,7 @@ def test_a_busy_port_is_exit_code_3(tmp_path):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        done = golongrl_eval("--bench", "mrcr-mini", "--model", model, "--port", port, cwd=tmp_path)
+        done = golongrl("eval", "--bench", "mrcr-mini", "--model", model, "--port", port, cwd=tmp_path)
     assert done.returncode == 3
     assert f"port {port}" in done.stderr
     assert "--port" in done.stderr
@@ -135,8 +120,10 @@ def test_an_engine_that_cannot_start_is_exit_code_3_with_its_log(tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no module named vllm\nexit 1\n")
     python.chmod(0o755)
-    done = golongrl_eval(
-        *("--bench", "mrcr-mini", "--model", model, "--engine", "vllm", "--server-python", python), cwd=tmp_path
+    done = golongrl(
+        "eval",
+        *("--bench", "mrcr-mini", "--model", model, "--engine", "vllm", "--server-python", python),
+        cwd=tmp_path,
     )
     assert done.returncode == 3
     assert "no module named vllm" in done.stderr
@@ -166,7 +153,7 @@ def test_an_engine_that_cannot_start_is_exit_code_3_with_its_log(tmp_path):
     ],
 )
 def test_wrong_calls_are_exit_code_2(tmp_path, arguments, message):
-    done = golongrl_eval(*arguments, cwd=tmp_path)
+    done = golongrl("eval", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -177,7 +164,7 @@ def test_dry_run_shows_the_plan(tmp_path):
     (tmp_path / "golongrl.toml").write_text(
         '[eval]\nbench = ["mrcr-mini"]\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"\nlimit = 3\n'
     )
-    done = golongrl_eval("--dry-run", "--json", "--max-model-len", "8k", cwd=tmp_path)
+    done = golongrl("eval", "--dry-run", "--json", "--max-model-len", "8k", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     entry = json.loads(done.stdout)["plan"][0]
     assert (entry["items"], entry["max_model_len"], entry["max_output"]) == (3, 8192, 192)
@@ -186,7 +173,7 @@ def test_dry_run_shows_the_plan(tmp_path):
 
 def test_secrets_stay_in_the_environment(tmp_path):
     with chat_server.start("--refuse", "Prepend") as server:
-        done = golongrl_eval(*options(server), cwd=tmp_path, OPENAI_API_KEY="sk-very-secret")
+        done = golongrl("eval", *options(server), cwd=tmp_path, OPENAI_API_KEY="sk-very-secret")
         assert "Bearer sk-very-secret" in server.stats()["keys"]
     written = [path.read_text(errors="replace") for path in (tmp_path / "run").iterdir()]
     assert not any("very-secret" in text for text in [done.stdout, done.stderr, *written])
@@ -199,7 +186,7 @@ def test_the_embedded_engine_serves_a_local_model(tmp_path):
     build_byte_model(tmp_path / "my model")
     arguments = ["--bench", "mrcr-mini", "--model", "my model", "--max-length", "1k", "--limit", "3"]
     arguments += ["--max-output", "24", "--repeats", "2"]
-    done = golongrl_eval(*arguments, "--json", cwd=tmp_path)
+    done = golongrl("eval", *arguments, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["benchmarks"][0]
     assert (result["n"], result["n_items"]) == (6, 3)
@@ -238,21 +225,21 @@ def test_a_full_disk_is_exit_code_3_and_answers_that_arrived_are_kept(tmp_path):
         )
         arguments = ["--bench", "mrcr", "--data", rows, "--model", "echo", "--base-url", server.base_url]
         arguments += ["--out", "run", "--concurrency", "1", "--repeats", "6"]
-        full = golongrl_eval(*arguments, cwd=tmp_path, limit=25_000)
+        full = golongrl("eval", *arguments, cwd=tmp_path, limit=25_000)
         assert full.returncode == 3, full.stderr
         assert "no space left while writing" in full.stderr
         assert "Traceback" not in full.stderr
         kept = journal_rows(tmp_path / "run" / "generations.jsonl")
         asked = server.stats()["requests"]
         assert 1 <= kept < 72
-        done = golongrl_eval(*arguments, cwd=tmp_path)
+        done = golongrl("eval", *arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert server.stats()["requests"] - asked == 72 - kept
 
 
 def test_nothing_listening_is_exit_code_3_before_anything_is_written(tmp_path):
     arguments = ["--bench", "mrcr-mini", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--max-length", "1k"]
-    done = golongrl_eval(*arguments, cwd=tmp_path)
+    done = golongrl("eval", *arguments, cwd=tmp_path)
     assert done.returncode == 3
     assert "http://127.0.0.1:9/v1 cannot be reached" in done.stderr
     assert "--base-url" in done.stderr
@@ -273,7 +260,7 @@ def test_a_started_server_that_dies_is_exit_code_3_and_the_next_run_goes_on(tmp_
             f'exec "{sys.executable}" -u "{chat_server.__file__}" --port "$2" --delay 0.05 --die-after {die_after}\n'
         )
         python.chmod(0o755)
-        done = golongrl_eval(*arguments, cwd=tmp_path)
+        done = golongrl("eval", *arguments, cwd=tmp_path)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         if code:

@@ -6,11 +6,7 @@ import sys
 
 import pytest
 from model_configs import QWEN3_4B
-
-
-def golongrl(cwd, *arguments):
-    command = [sys.executable, "-m", "golongrl.cli.app", "plan", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+from run_cli import golongrl
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_plan_is_tables_and_a_verdict(folder):
-    done = golongrl(folder, "--model", "model", "--length", "1m", "--gpus", "8xH100")
+    done = golongrl("plan", "--model", "model", "--length", "1m", "--gpus", "8xH100", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     for title in ("Model", "Key-value cache", "Parallelism", "Serving on 8 x H100", "FLOPs", "YaRN", "Assumed"):
@@ -35,7 +31,7 @@ def test_the_plan_is_tables_and_a_verdict(folder):
 
 
 def test_json_is_one_object_and_what_does_not_fit_ends_with_1(folder):
-    done = golongrl(folder, "--model", "model/config.json", "--length", "1m", "--gpus", "H100", "--json")
+    done = golongrl("plan", "--model", "model/config.json", "--length", "1m", "--gpus", "H100", "--json", cwd=folder)
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found["fits"] is False
@@ -48,25 +44,37 @@ def test_json_is_one_object_and_what_does_not_fit_ends_with_1(folder):
 def test_a_training_configuration_is_judged_as_it_stands(folder):
     (folder / "train.toml").write_text('[train]\npreset = "qwen3-4b"\ndata = "none.parquet"\n')
     done = golongrl(
-        folder, "--config", "train.toml", "--model", "model", "--gpus", "H100", "--json", "--price-per-gpu-hour", "2"
+        "plan",
+        "--config",
+        "train.toml",
+        "--model",
+        "model",
+        "--gpus",
+        "H100",
+        "--json",
+        "--price-per-gpu-hour",
+        "2",
+        cwd=folder,
     )
     assert done.returncode == 0, done.stderr
     training = json.loads(done.stdout)["training"]
     assert len(training["candidates"]) == 1
     assert training["candidates"][0]["layout"]["tensor"] == 8
     assert training["step"]["cost"] == pytest.approx(2 * training["step"]["gpu_hours"])
-    again = golongrl(folder, "--config", "train.toml", "--model", "model", "--gpus", "8xH100")
+    again = golongrl("plan", "--config", "train.toml", "--model", "model", "--gpus", "8xH100", cwd=folder)
     assert again.returncode == 2
     assert "is 8 GPUs, and the configuration has 16 x 8 = 128" in again.stderr
-    twice = golongrl(folder, "--config", "train.toml", "--model", "model", "--gpus", "H100", "--length", "1m")
+    twice = golongrl(
+        "plan", "--config", "train.toml", "--model", "model", "--gpus", "H100", "--length", "1m", cwd=folder
+    )
     assert "--length and --config both say it" in twice.stderr
 
 
 def test_the_recommended_layout_is_a_table_for_train(folder):
-    done = golongrl(folder, "--for", "train", "--model", "model", "--length", "64k", "--gpus", "8xH100")
+    done = golongrl("plan", "--for", "train", "--model", "model", "--length", "64k", "--gpus", "8xH100", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "found.toml").write_text(done.stdout + 'data = "none.parquet"\n')
-    again = golongrl(folder, "--config", "found.toml", "--gpus", "H100")
+    again = golongrl("plan", "--config", "found.toml", "--gpus", "H100", cwd=folder)
     assert again.returncode == 0, again.stderr
     assert again.stderr.splitlines()[-1] == done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith("verdict: fits: ")
@@ -90,7 +98,7 @@ def test_what_is_missing_or_wrong_says_what_to_give(folder):
             "--kv-dtype would do nothing here: for --for serve alone",
         ),
     ]:
-        done = golongrl(folder, *arguments)
+        done = golongrl("plan", *arguments, cwd=folder)
         assert done.returncode == 2, done.stderr
         assert message in done.stderr
         assert "Traceback" not in done.stderr

@@ -6,11 +6,11 @@ import pty
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import local_hub
 import pytest
+from run_cli import COMMAND
 
 from golongrl.core.records import Record, write_parquet
 from golongrl.core.store import file_sha256
@@ -72,7 +72,7 @@ def hub():
 
 
 def command(*args):
-    return [sys.executable, "-m", "golongrl.cli.app", "push-to-hub", *map(str, args)]
+    return [*COMMAND, "push-to-hub", *map(str, args)]
 
 
 def environment(hub, home, token=local_hub.TOKEN, xet=False):

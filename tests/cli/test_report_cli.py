@@ -1,10 +1,8 @@
 import importlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from run_cli import golongrl
 
 from golongrl.cli.report import PAGES, page_of
 from golongrl.core.errors import RunConflictError
@@ -13,18 +11,6 @@ from golongrl.pipeline.dataset.build import build
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.simulation.run import simulate
 from golongrl.rewards.audit import audit
-
-
-def golongrl(*args, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", "report", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def record(answer):
@@ -69,7 +55,7 @@ def test_the_folder_of_another_run_is_not_written_over(tmp_path):
 def test_the_command_writes_the_page_and_tells_programs(tmp_path):
     simulate([], batches=1, prompts=4, rollouts=2, out=tmp_path / "sim")
     (tmp_path / "sim" / "report.html").unlink()
-    done = golongrl("sim", "--json", cwd=tmp_path)
+    done = golongrl("report", "sim", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "kind": "simulate",
@@ -78,7 +64,7 @@ def test_the_command_writes_the_page_and_tells_programs(tmp_path):
         "sections": ["Rollouts", "Who gets the gradient", "Settings"],
     }
     assert (tmp_path / "sim" / "report.html").stat().st_size > 1_000
-    done = golongrl("sim", "--out", "there/page.html", cwd=tmp_path)
+    done = golongrl("report", "sim", "--out", "there/page.html", cwd=tmp_path)
     assert done.stdout == ""
     assert "simulate, finished: there/page.html" in done.stderr
     assert (tmp_path / "there" / "page.html").exists()
@@ -94,7 +80,7 @@ def test_a_folder_that_is_no_run_is_refused_with_one_message(tmp_path):
         "all": "runs in it: all/one",
         "other": "a run of dream, which has no report page",
     }.items():
-        done = golongrl(name, cwd=tmp_path)
+        done = golongrl("report", name, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("golongrl: ")

@@ -1,18 +1,12 @@
 """`golongrl train` as a user calls it, up to the point where training would start."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from run_cli import golongrl
 
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.records import Record, write_parquet
-
-
-def golongrl(cwd, *arguments):
-    command = [sys.executable, "-m", "golongrl.cli.app", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 def test_without_a_configuration_it_says_what_to_pass(tmp_path):
-    done = golongrl(tmp_path, "train", "--algo", "tmn-reweight")
+    done = golongrl("train", "--algo", "tmn-reweight", cwd=tmp_path)
     assert done.returncode == 2
     assert "--model" in done.stderr
     assert "--data" in done.stderr
@@ -47,7 +41,7 @@ def test_without_a_configuration_it_says_what_to_pass(tmp_path):
 
 
 def test_a_dry_run_shows_the_batch_and_starts_nothing(folder):
-    done = golongrl(folder, "train", "--algo", "tmn-reweight", "--dry-run")
+    done = golongrl("train", "--algo", "tmn-reweight", "--dry-run", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "4 x 4 = 16" in done.stderr
     assert "algorithm.adv_estimator='golongrl'" in done.stdout
@@ -55,7 +49,7 @@ def test_a_dry_run_shows_the_batch_and_starts_nothing(folder):
 
 
 def test_a_dry_run_as_json_is_one_object(folder):
-    done = golongrl(folder, "train", "--algo", "grpo", "--dry-run", "--json", "--set", "gamma=0.5")
+    done = golongrl("train", "--algo", "grpo", "--dry-run", "--json", "--set", "gamma=0.5", cwd=folder)
     plan = json.loads(done.stdout)
     assert plan["config"]["algo"] == "grpo"
     assert plan["config"]["gamma"] == 0.5
@@ -82,7 +76,7 @@ def test_a_dry_run_as_json_is_one_object(folder):
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_message(folder, arguments, message):
-    done = golongrl(folder, "train", *arguments)
+    done = golongrl("train", *arguments, cwd=folder)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

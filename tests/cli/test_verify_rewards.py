@@ -1,19 +1,6 @@
 import json
-import os
-import subprocess
-import sys
 
-
-def golongrl(*args, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "golongrl.cli.app", "verify-rewards", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from run_cli import golongrl
 
 
 def write(path, *golds):
@@ -32,7 +19,7 @@ def write(path, *golds):
 
 def test_a_sound_dataset_ends_with_zero_and_a_report_beside_it(tmp_path):
     data = write(tmp_path / "my data.jsonl", "Paris", "Rome")
-    done = golongrl(data, cwd=tmp_path)
+    done = golongrl("verify-rewards", data, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "passed: 2 of 2 rows" in done.stderr
     assert done.stdout == ""
@@ -45,7 +32,9 @@ def test_a_sound_dataset_ends_with_zero_and_a_report_beside_it(tmp_path):
 
 
 def test_a_gold_that_fails_ends_with_one(tmp_path):
-    done = golongrl(write(tmp_path / "d.jsonl", "Paris", ""), "--out", "here", "--json", cwd=tmp_path)
+    done = golongrl(
+        "verify-rewards", write(tmp_path / "d.jsonl", "Paris", ""), "--out", "here", "--json", cwd=tmp_path
+    )
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert (report["passed"], report["gold_failures"], report["out"]) == (False, 1, "here")
@@ -55,13 +44,13 @@ def test_a_gold_that_fails_ends_with_one(tmp_path):
 def test_responses_are_joined_on_row_numbers_without_an_index(tmp_path):
     data = write(tmp_path / "d.jsonl", "Paris", "Rome")
     (tmp_path / "r.jsonl").write_text('{"id": 0, "response": "Paris"}\n{"id": 1, "response": "Oslo"}\n')
-    done = golongrl(data, "--responses", "r.jsonl", "--no-audit", "--json", cwd=tmp_path)
+    done = golongrl("verify-rewards", data, "--responses", "r.jsonl", "--no-audit", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["capabilities"]["T1 precise retrieval"]["mean"] == 0.5
 
 
 def test_a_missing_file_is_one_message(tmp_path):
-    done = golongrl("nowhere.parquet", cwd=tmp_path)
+    done = golongrl("verify-rewards", "nowhere.parquet", cwd=tmp_path)
     assert done.returncode == 2
     assert "no such data file: nowhere.parquet" in done.stderr
     assert "Traceback" not in done.stderr
@@ -74,12 +63,14 @@ def test_think_decides_how_responses_are_read(tmp_path):
     (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": i, "response": r}) + "\n" for i, r in answers))
     means = {}
     for think in ("optional", "required", "auto"):
-        done = golongrl(data, "--responses", "r.jsonl", "--no-audit", "--think", think, "--json", cwd=tmp_path)
+        done = golongrl(
+            "verify-rewards", data, "--responses", "r.jsonl", "--no-audit", "--think", think, "--json", cwd=tmp_path
+        )
         means[think] = json.loads(done.stdout)["capabilities"]["T1 precise retrieval"]["mean"]
     assert means == {"optional": 1.0, "required": 0.5, "auto": 1.0}
-    done = golongrl(data, "--responses", "r.jsonl", "--no-audit", cwd=tmp_path)
+    done = golongrl("verify-rewards", data, "--responses", "r.jsonl", "--no-audit", cwd=tmp_path)
     assert "2 scored, 0 without a score; 1 rows without a response, 1 ids without a row" in done.stderr
-    wrong = golongrl(data, "--responses", "r.jsonl", "--think", "perhaps", cwd=tmp_path)
+    wrong = golongrl("verify-rewards", data, "--responses", "r.jsonl", "--think", "perhaps", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "expected one of required, optional, auto" in wrong.stderr
 
@@ -93,7 +84,7 @@ def test_broken_responses_are_named_by_line(tmp_path):
         (b"", "holds no responses"),
     ):
         (tmp_path / "r.jsonl").write_bytes(content)
-        done = golongrl(data, "--responses", "r.jsonl", "--out", "out", cwd=tmp_path)
+        done = golongrl("verify-rewards", data, "--responses", "r.jsonl", "--out", "out", cwd=tmp_path)
         assert done.returncode == 2
         assert problem in done.stderr
         assert "Traceback" not in done.stderr
@@ -101,15 +92,15 @@ def test_broken_responses_are_named_by_line(tmp_path):
 
 
 def test_the_usage_line_names_the_dataset(tmp_path):
-    assert "golongrl verify-rewards [OPTIONS] [DATA]" in golongrl("--help", cwd=tmp_path).stdout
+    assert "golongrl verify-rewards [OPTIONS] [DATA]" in golongrl("verify-rewards", "--help", cwd=tmp_path).stdout
 
 
 def test_the_self_test_needs_no_data(tmp_path):
-    done = golongrl("--self-test", "--json", cwd=tmp_path)
+    done = golongrl("verify-rewards", "--self-test", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"] is True
     assert list(tmp_path.iterdir()) == []
-    both = golongrl("d.jsonl", "--self-test", cwd=tmp_path)
+    both = golongrl("verify-rewards", "d.jsonl", "--self-test", cwd=tmp_path)
     assert (both.returncode, "brings its own data" in both.stderr) == (2, True)
-    neither = golongrl(cwd=tmp_path)
+    neither = golongrl("verify-rewards", cwd=tmp_path)
     assert (neither.returncode, "name the dataset to check" in neither.stderr) == (2, True)

@@ -67,6 +67,59 @@ def test_every_wrong_value_is_named():
         build(Sample, {"limit": 3})
 
 
+@pytest.mark.parametrize(
+    ("table", "given_by_set", "flags", "expected"),
+    [
+        ({"steps": 5}, {}, {"steps": 0}, "command line: steps = 0 should"),
+        ({"steps": 5}, {"steps": 0}, {}, "--set: steps = 0 should"),
+        ({"steps": 0}, {"rate": 1}, {"algo": "x"}, "a.toml: steps = 0 should"),
+        # The last one that gave it is to blame, whatever the others said.
+        ({"steps": 0}, {"steps": 0}, {"steps": 0}, "command line: steps = 0 should"),
+        ({"names": ["a"]}, {}, {"names": [1]}, "command line: names.0 = 1 should"),
+        ({"algo": "x"}, {"nosuch": 1}, {}, "--set: unknown key 'nosuch'"),
+        ({"algo": "x"}, {}, {"nosuch.a": 1}, "command line: unknown key 'nosuch.a'"),
+        # What belongs together may come from everywhere.
+        ({"algo": "x"}, {"steps": 5}, {"limit": 3}, "a.toml and --set and command line: limit must reach steps"),
+        ({}, {"steps": 5}, {"limit": 3}, "--set and command line: limit must reach steps"),
+        (
+            {"rate": "x"},
+            {},
+            {"steps": 0, "names": 1},
+            "command line: steps = 0 should be greater than or equal to 1; names = 1 should",
+        ),
+    ],
+)
+def test_an_error_names_who_gave_the_value(table, given_by_set, flags, expected):
+    with pytest.raises(ConfigError) as caught:
+        build(Sample, table, given_by_set, flags, "a.toml")
+    message = str(caught.value)
+    assert message.startswith(expected)
+    # Two of one origin are said together, those of others apart.
+    assert ("; a.toml: rate = 'x' should" in message) == ("rate" in table)
+
+
+def test_a_text_that_no_file_takes_is_refused():
+    # How Python gives the bytes of a command line that are no UTF-8.
+    for value, where in (("d\udcfa", "algo"), (["a", "\ud800"], "names.1"), ({"k\udcfa": 1}, "verl.k\udcfa")):
+        table = {where.partition(".")[0]: value}
+        with pytest.raises(ConfigError, match=r"^command line: \S+ holds characters that are no UTF-8") as caught:
+            build(Loose, {}, None, table)
+        assert where in str(caught.value)
+
+
+class Loose(Config):
+    algo: object = None
+    names: object = None
+    verl: object = None
+
+
+def test_without_a_file_nothing_blames_one():
+    with pytest.raises(ConfigError, match=r"^command line: limit must reach steps"):
+        build(Sample, {}, None, {"limit": 3})
+    with pytest.raises(ConfigError, match=r"^configuration: limit must reach steps"):
+        build(Sample, {"limit": 3})
+
+
 def test_a_built_configuration_never_changes():
     with pytest.raises(ValidationError):
         build(Sample, {}).steps = 3
@@ -175,5 +228,7 @@ def test_dotted_keys_reach_into_tables():
 
 
 def test_a_wrong_key_inside_a_table_is_named():
-    with pytest.raises(ConfigError, match=r"inner\.dept"):
+    with pytest.raises(ConfigError, match=r"^--set: inner\.dept: "):
         build(Outer, {}, {"inner.dept": 2})
+    with pytest.raises(ConfigError, match=r"^a\.toml: inner\.dept: "):
+        build(Outer, {"inner": {"dept": 2}}, {"inner.depth": 2}, where="a.toml")

@@ -28,7 +28,7 @@ def main() -> None:
     except ImportError:
         print(f"{name}: not fuzzed, atheris is not installed; run: make fuzz", file=sys.stderr)
         sys.exit(3)
-    from families import NAMES
+    from families import NAMES, seeds
     from mutations import LONGEST, mutated
 
     if name not in NAMES:
@@ -37,21 +37,25 @@ def main() -> None:
         from families import family
 
         module = family(name)
+    valid = seeds(module)
+
+    def check(data: bytes) -> None:
+        module.check(data)
 
     def change(data: bytes, most: int, seed: int) -> bytes:
         rng = random.Random(seed)
         if rng.random() < 0.3:
             return atheris.Mutate(data, most)
-        return mutated(rng, (data, data, data, rng.choice(module.SEEDS)))[:most]
+        return mutated(rng, (data, data, data, rng.choice(valid)))[:most]
 
     with tempfile.TemporaryDirectory() as corpus:
-        for number, seed in enumerate(module.SEEDS):
+        for number, seed in enumerate(valid):
             (Path(corpus) / f"{number:03}").write_bytes(seed)
         found = BUILD / name
         found.mkdir(parents=True, exist_ok=True)
         options = [f"-max_total_time={what}", f"-timeout={HANG_SECONDS}", f"-max_len={LONGEST}", "-rss_limit_mb=4096"]
         arguments = [sys.argv[0], *options, f"-artifact_prefix={found}/", "-print_final_stats=1", corpus]
-        atheris.Setup(arguments, module.check, custom_mutator=change)
+        atheris.Setup(arguments, check, custom_mutator=change)
         atheris.Fuzz()
 
 

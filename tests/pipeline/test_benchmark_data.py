@@ -155,6 +155,13 @@ def test_json_is_streamed_in_chunks_of_any_size(tmp_path, monkeypatch, chunk):
     assert list(row_files.read_rows(tmp_path / "one.json")) == [("1", ROWS[0])]
 
 
+@pytest.mark.parametrize("text", ['[{"a": 1},', '[{"a": 1}\n', "["])
+def test_a_list_that_does_not_end_is_cut_off(tmp_path, text):
+    (tmp_path / "rows.json").write_text(text)
+    with pytest.raises(DataError, match="its list does not end"):
+        list(row_files.read_rows(tmp_path / "rows.json"))
+
+
 def test_tables_and_archives(tmp_path):
     (tmp_path / "rows.csv").write_bytes(benchmark_rows.table(ROWS))
     (tmp_path / "rows.tsv").write_text("a\tb\n1\tx\n", encoding="utf-8")

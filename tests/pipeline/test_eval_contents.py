@@ -1,10 +1,12 @@
 """What the benchmarks give to those who keep them out of training data."""
 
+import benchmark_rows
 import pytest
 from test_benchmark_data import FROM_HUB, hub, load, write  # noqa: F401  a fixture among them
 
-from golongrl.core.errors import UsageError
+from golongrl.core.errors import DataError, UsageError
 from golongrl.pipeline.dataset.contamination import benchmark_rows as reader
+from golongrl.pipeline.dataset.contamination.benchmark_index import open_benchmark
 from golongrl.pipeline.evaluation import contents
 
 QUESTIONS = {
@@ -47,9 +49,46 @@ def test_the_document_is_the_context(hub, tmp_path):  # noqa: F811
             assert rows[item.id]["context"] == item.messages[message]["content"][start:end]
 
 
+def test_answers_in_a_file_of_their_own_are_joined_to_their_questions(tmp_path):
+    # As the package lays them out: what the rows of one file alone say is half of it.
+    folder = tmp_path / "data"
+    (folder / "possible_answer").mkdir(parents=True)
+    for place, rows in (("", benchmark_rows.BFCL_QUESTIONS), ("possible_answer/", benchmark_rows.BFCL_ANSWERS)):
+        (folder / f"{place}BFCL_v4_memory.json").write_bytes(benchmark_rows.jsonl(rows))
+    rows = list(contents.benchmark_rows(f"bfcl-memory={folder}"))
+    assert len(rows) == 6
+    ((sample,), shown) = reader.read(rows[0], "x#1")
+    assert (sample.question, sample.answers, shown) == ("What do I collect?", ("old maps", "maps"), [])
+
+
+def test_rows_of_a_file_are_read_as_those_of_the_hub(hub, tmp_path):  # noqa: F811
+    for name in ("longbench-v2", "gpqa-diamond", "longmemeval"):
+        found = list(contents.benchmark_rows(f"{name}={write(tmp_path, name)}"))
+        by_id = {row["id"]: row for row in contents.benchmark_rows(name)}
+        assert found == [by_id[row["id"]] for row in found]
+    # Taken as they are, rows of LongBench v2 have the choices first, and a letter for the answer.
+    raw = benchmark_rows.ROWS["longbench-v2"][0]
+    assert reader.read(raw, "x#1")[0][0].answers == ("one", "seven", "twelve", "none", "B")
+    row = next(contents.benchmark_rows(f"longbench-v2={tmp_path / 'longbench-v2.jsonl'}"))
+    assert reader.read(row, "x#1")[0][0].answers == ("seven", "one", "seven", "twelve", "none")
+
+
+def test_an_index_goes_by_the_benchmarks_name_wherever_its_rows_lie(tmp_path):
+    indexes = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        entry = f"longbench-v2={write(tmp_path / place, 'longbench-v2')}"
+        indexes.append(open_benchmark(entry, 13, tmp_path / "cache", contents.benchmark_rows))
+    assert [index.name for index in indexes] == ["longbench-v2"] * 2
+    assert indexes[0].facts == indexes[1].facts
+    assert indexes[0].labels["questions"][0] == "longbench-v2#1 (v2-0)"
+    with pytest.raises(DataError, match="no such data file: gone"):
+        open_benchmark("longbench-v2=gone", 13, tmp_path / "cache", contents.benchmark_rows)
+
+
 @pytest.mark.parametrize("name", ["frames", "bfcl-memory", "mrcr"])
 def test_what_the_hub_lacks_is_named_as_a_file(name):
-    with pytest.raises(UsageError, match=f"no rows of {name}; name a file or folder"):
+    with pytest.raises(UsageError, match=f"no rows of {name}; give it as {name}=PATH"):
         contents.benchmark_rows(name)
 
 

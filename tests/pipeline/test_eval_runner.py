@@ -4,10 +4,13 @@ import chat_server
 import pytest
 
 from golongrl.core import chat
+from golongrl.core.byte_model import build_byte_model
 from golongrl.core.config import build
 from golongrl.core.errors import ConfigError, DataError, RunConflictError, ServerError, UsageError
 from golongrl.pipeline.evaluation import aggregates, grading, plan, runner
+from golongrl.pipeline.evaluation.benchmarks import passages
 from golongrl.pipeline.evaluation.config import EvalConfig
+from golongrl.pipeline.evaluation.responses import read_responses
 
 
 def config(**values):
@@ -191,12 +194,31 @@ def test_responses_that_carry_the_fields_need_no_data(tmp_path):
         ([{"id": 1}], DataError, "line 1, field response"),
         ([{"response": "x"}], DataError, "line 1, field id"),
         ([{"id": 1, "response": "x"}, {"id": "1", "response": "y"}], DataError, "line 2.*answered before"),
+        ([{"id": 1, "response": "x", "finish_reason": 5}], DataError, "line 1, field finish_reason"),
+        ([{"id": 1, "response": "x", "repeat": -1}], DataError, "line 1, field repeat"),
         ([], DataError, "holds no response"),
     ],
 )
 def test_bad_responses(tmp_path, rows, error, message):
     with pytest.raises(error, match=message):
         runner.evaluate(responses(tmp_path, *rows))
+
+
+def test_answers_are_read_where_they_stand(tmp_path):
+    file = tmp_path / "r.jsonl"
+    first = '\ufeff{"id": "é", "response": "北京"}'
+    lines = [first, "", '{"id": 2, "response": null}', '{"id": 2, "response": "two"}']
+    file.write_text("\r\n".join(lines), encoding="utf-8")
+    found = read_responses(str(file))
+    assert [(key, found.get(key).text, found.get(key).where[-6:]) for key in found.places] == [
+        (("é", 0), "北京", "line 1"),
+        (("2", 0), "two", "line 4"),
+    ]
+    assert found.get(("2", 1)) is None
+    # As many bytes, but of other answers.
+    file.write_bytes(file.read_bytes().replace(b'"id": 2', b'"id": 3'))
+    with pytest.raises(DataError, match="line 4 was changed while it was scored"):
+        found.get(("2", 0))
 
 
 def test_missing_responses_file(tmp_path):
@@ -326,12 +348,53 @@ def test_fingerprint_follows_content_not_place(tmp_path):
     assert plan.fingerprint(first) != plan.fingerprint(second)
 
 
+def test_a_served_model_is_no_folder_that_happens_to_have_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = model_folder(tmp_path / "m", "{{ bos_token }}<think>")
+    here, served = (
+        plan.describe_model(config(model="m")),
+        plan.describe_model(config(model="m", base_url="http://x/v1")),
+    )
+    assert (here.folder, here.think, here.identity[:7]) == (folder, "required", "folder:")
+    assert (served.folder, served.files, served.think, served.identity) == (None, None, "optional", "m")
+    # A folder of anything else does not stop the run either.
+    (tmp_path / "n").mkdir()
+    assert plan.describe_model(config(model="n", base_url="http://x/v1")).name == "n"
+
+
+def test_the_files_of_a_served_model_are_those_that_tokenizer_names(tmp_path):
+    folder = build_byte_model(tmp_path / "bytes")
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}<think>")
+    # Without another name vLLM serves a folder by its path, which is not to travel.
+    for name, shown in (("org/bytes", "org/bytes"), (str(folder), "bytes")):
+        found = plan.describe_model(config(model=name, base_url="http://x/v1", tokenizer=str(folder)))
+        assert (found.name, found.identity, found.folder, found.files) == (shown, shown, None, folder)
+        assert (found.think, found.tokenizer.count("four")) == ("required", 4)
+
+
 def test_transformers_serve_is_told_to_sample(tmp_path):
     folder = model_folder(tmp_path / "a")
     extra = plan.sampling_extra(config(model=str(folder)), folder)
     assert json.loads(extra["generation_config"]) == {"do_sample": True, "eos_token_id": 2}
     assert plan.sampling_extra(config(model=str(folder), temperature=0), folder) == {}
     assert plan.sampling_extra(config(model=str(folder), engine="vllm"), folder) == {}
+
+
+def test_files_that_a_benchmark_of_documents_does_not_read_are_counted_and_named(tmp_path):
+    lines = [f"The keeper of lamp {n} wrote down {n * 7} ships, {n} storms and a whale." for n in range(40)]
+    docs = tmp_path / "docs"
+    for name in ("a.txt", "b/c.MD", *(f"b/{n}.csv" for n in range(5)), "x.pdf", ".hidden/y.csv", "b/.z"):
+        (docs / name).parent.mkdir(parents=True, exist_ok=True)
+        (docs / name).write_text("\n\n".join(lines[:20] if name == "a.txt" else lines[20:]))
+    said = []
+    runner.describe(config(model="m", base_url="http://x/v1", data=str(docs), dry_run=True), say=said.append)
+    assert [line for line in said if "left out" in line] == [
+        f"mrcr-mini reads .txt, .md, .rst files; 6 others in {docs} are left out: "
+        "b/0.csv, b/1.csv, b/2.csv, b/3.csv, b/4.csv and 1 more"
+    ]
+    (docs / "only").mkdir()
+    assert passages.left_out(str(docs / "a.txt")) == passages.left_out(str(docs / "only")) == []
+    assert passages.left_out(None) == []
 
 
 def test_responses_to_built_items_need_no_data(tmp_path):

@@ -20,6 +20,7 @@ from golongrl.pipeline.evaluation import (
     aggregates,
     asked,
     overview_page,
+    run_facts,
     runner,
     sample_viewer,
     scorecard,
@@ -226,6 +227,16 @@ def test_the_page_comes_from_the_folder_alone(finished, tmp_path):
         (marked,) = [text for text, mark in named[place] if mark]
         assert gold[one["id"]]["prefix"] + marked == gold[one["id"]]["answer"]
     assert len(page.select(".heat table")) == 2
+
+
+def test_settings_axes_and_repeats_say_what_they_mean(finished):
+    told = run_facts.settings_of(json.loads((finished / "results.json").read_text())["settings"])
+    assert told
+    assert [name for name, _, meaning in told if not meaning] == []
+    assert {"think", "yarn", "overlong"} <= {name for name, _, _ in told}
+    text = soup(scorecard_page.page_of(finished)).get_text(" ")
+    assert "Whether an answer needs a closed thinking block" in text
+    assert "depth: how much of the prompt stands before the text that answers it" in text
 
 
 def test_results_of_another_version_are_refused(finished, tmp_path):

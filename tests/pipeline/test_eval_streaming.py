@@ -63,25 +63,58 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_prompts_that_wait(tmp_path):
-    """90 prompts of 2 MB are 180 MB of text; held, they would show."""
+@pytest.fixture
+def peak(tmp_path):
+    """The memory in MB that a run of its own took, all of whose samples were scored (or, of a plan, asked for)."""
 
-    def peak(count, **values):
-        data = long_rows(tmp_path / f"{count}.jsonl", count, 2_000_000)
-        asked = {"bench": "longbench-v2", "data": data, "model": "echo", "concurrency": 2, "max_input": 600_000}
-        asked |= {"max_model_len": 700_000, "out": str(tmp_path / f"run{count}"), **values}
+    def measure(count, **asked):
+        asked |= {"out": str(tmp_path / f"run{count}")}
         command = [sys.executable, "-c", PEAK, json.dumps(asked), str(count)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return float(done.stdout)
 
+    return measure
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_prompts_that_wait(tmp_path, peak):
+    """90 prompts of 2 MB are 180 MB of text; held, they would show."""
+
+    def grown(**values):
+        asked = {"bench": "longbench-v2", "model": "echo", "concurrency": 2, "max_input": 600_000}
+        asked |= {"max_model_len": 700_000, **values}
+        many, few = (
+            peak(count, **asked, data=long_rows(tmp_path / f"{count}.jsonl", count, 2_000_000)) for count in (90, 10)
+        )
+        return many - few
+
     with stream_server.start("--say", RIGHT) as server:
-        assert peak(90, base_url=server.base_url) - peak(10, base_url=server.base_url) < 100
+        assert grown(base_url=server.base_url) < 100
     # Nor does a plan, or grading what is there.
     nobody = "http://127.0.0.1:9/v1"
-    assert peak(90, base_url=nobody, dry_run=True) - peak(10, base_url=nobody, dry_run=True) < 60
-    assert peak(90, base_url=nobody, rescore=True) - peak(10, base_url=nobody, rescore=True) < 60
+    assert grown(base_url=nobody, dry_run=True) < 60
+    assert grown(base_url=nobody, rescore=True) < 60
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_answers_that_were_made_elsewhere(tmp_path, peak):
+    """120 answers of 1.5 MB are 180 MB of text, also where the rows carry the items."""
+
+    def grown(own_items):
+        sizes = []
+        for count in (120, 20):
+            file, rows = tmp_path / f"answers{count}.jsonl", tmp_path / f"rows{count}.jsonl"
+            with open(file, "w") as out:
+                for number in range(count):
+                    text = f"<think>{number} {'thinking aloud ' * 100_000}</think>{RIGHT}"
+                    out.write(json.dumps({"id": f"r{number}", "response": text, "answer": "A"}) + "\n")
+            data = {} if own_items else {"data": long_rows(rows, count, 100)}
+            sizes.append(peak(count, bench="longbench-v2", responses=str(file), fresh=True, **data))
+        return sizes[0] - sizes[1]
+
+    assert grown(own_items=True) < 60
+    assert grown(own_items=False) < 60
 
 
 def test_nothing_of_the_prompts_is_left_on_disk(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import chat_server
 import engine_server
@@ -281,7 +282,7 @@ def test_a_running_server_that_is_too_short_comes_with_the_flags_it_needs(place)
 
 def _prepared(remote, place):
     """What the notes are made of, with lengths counted as without a tokenizer."""
-    model = plan.describe_model(remote.model_copy(update={"tokenizer": "approx"}))
+    model = replace(plan.describe_model(remote.model_copy(update={"tokenizer": "approx"})), files=place / "model")
     counted = remote.model_copy(update={"tokenizer": "approx"})
     return remote, model, [jobs.prepare(counted, "mrcr", model, 1024)]
 

@@ -20,7 +20,7 @@ from golongrl.pipeline.planning.quantities import Gpus, parse_gpus, parse_length
 from golongrl.pipeline.planning.request import Efficiency, Request
 from golongrl.pipeline.planning.servers import Way, read_seconds, server, touched, weight_bytes, write_seconds
 from golongrl.pipeline.planning.stored import Stored, stored_weights
-from golongrl.pipeline.planning.summary import assumptions, verdict
+from golongrl.pipeline.planning.summary import assumptions, seconds, verdict
 from golongrl.pipeline.planning.tables import sections
 from golongrl.pipeline.planning.work import decode, forward, update
 
@@ -210,6 +210,14 @@ def test_attention_is_split_by_data_where_it_holds_much_more_or_the_batch_asks_f
     found = plan_config(QWEN3_30B_A3B, "config.json", asked(length=131_072, batch=40))
     assert found.fits
     assert found.serving.best.server.way == Way(8, by_data=True)
+    # A prompt's attention is then computed by one GPU of the eight, which the verdict says beside what it wins.
+    read = {str(option.server.way): seconds(option.read) for option in found.serving.options}
+    by_data = "8 GPUs that share the experts, attention split by data"
+    assert verdict(found).endswith(
+        f"; one prompt of that length is read in {read[by_data]}, with TP 8 in {read['TP 8']}"
+    )
+    assert read[by_data] != read["TP 8"]
+    assert "is read in" not in verdict(plan_config(QWEN3_30B_A3B, "config.json", request))
 
 
 def test_stages_are_recommended_where_they_hold_half_as_many_sequences_again():

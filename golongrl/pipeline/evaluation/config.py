@@ -52,7 +52,7 @@ class EvalConfig(Config):
     bench: list[str] = Field(min_length=1)
     """Names of benchmarks and groups; see BENCHMARKS and GROUPS of golongrl.pipeline.evaluation.benchmarks."""
     model: str | None = None
-    """A model folder, or the name that the endpoint serves."""
+    """A model folder; with `base_url` the name that the endpoint serves, also where a folder is called the same."""
     base_url: str | None = None
     """OpenAI-compatible endpoint, up to and including /v1; without one a server is started."""
     engine: Engine | None = None
@@ -100,9 +100,12 @@ class EvalConfig(Config):
     overlong: Overlong = "skip"
     """Prompts above `max_input`: stop before the first request, leave them out, or cut the document's middle."""
     tokenizer: str | None = None
-    """Folder, hub id or "approx"; default: the model folder's, else "approx"."""
+    """Folder, hub id or "approx"; default: the model folder's, else "approx".
+
+    With `base_url` a folder also gives the chat template, and the config.json from which YaRN is read.
+    """
     think: ThinkOption = "auto"
-    """Whether an answer needs a closed thinking block; auto: as the model folder's chat template says."""
+    """Whether an answer needs a closed thinking block; auto: as the chat template says, "optional" without one."""
     concurrency: int | Literal["auto"] = "auto"
     """Requests at once."""
     token_budget: int | None = Field(default=None, ge=1)

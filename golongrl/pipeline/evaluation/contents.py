@@ -10,24 +10,29 @@ from golongrl.pipeline.evaluation.benchmarks.base import Item, LoadOptions, Mess
 from golongrl.pipeline.evaluation.benchmarks.multiple_choice import LETTERS
 
 
-def benchmark_rows(name: str) -> Iterator[dict[str, Any]]:
+def benchmark_rows(entry: str) -> Iterator[dict[str, Any]]:
     """The items of a benchmark as rows: `id`, `question`, the texts of its right `answer`, `choices` and `context`.
 
-    A conversation that ends in its question has `messages` in place of question and context. Raises UsageError for an
-    unknown name, for a benchmark that is made of the user's own documents, and for one that the hub does not have.
+    `entry` is a name, whose rows the hub has, or NAME=PATH of a file or folder with rows as the benchmark publishes
+    them. A conversation that ends in its question has `messages` in place of question and context. Raises UsageError
+    for an unknown name, for a benchmark that is made of the user's own documents, and for one that the hub does not
+    have.
     """
+    name, _, data = entry.partition("=")
     bench = benchmarks.get(name)
     if bench.as_row is not None:
         raise UsageError(f"{name} is made from documents of one's own; there is nothing of it to keep out")
-    if bench.hub is None:
-        raise UsageError(f"the hub has no rows of {name}; name a file or folder with them ({bench.dataset}) instead")
+    if bench.hub is None and not data:
+        raise UsageError(
+            f"the hub has no rows of {name}; give it as {name}=PATH of a file or folder with them ({bench.dataset})"
+        )
     tokenizer = tokens.load(tokens.APPROX)
 
     def count(messages: Messages) -> int:
         return chat_template.prompt_tokens(tokenizer, messages, None)
 
     options = LoadOptions(
-        data=None,
+        data=data or None,
         tokenizer=tokenizer,
         count_prompt=count,
         max_length=[],

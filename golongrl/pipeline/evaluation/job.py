@@ -23,7 +23,7 @@ from golongrl.pipeline.evaluation.benchmarks.passages import read_documents
 from golongrl.pipeline.evaluation.config import JUDGE_SETTINGS, EvalConfig
 from golongrl.pipeline.evaluation.order import sending_order
 from golongrl.pipeline.evaluation.plan import Limits, Model, choose_limits, make_sampling, with_yarn
-from golongrl.pipeline.evaluation.responses import Response, carries_items, items_of, read_responses
+from golongrl.pipeline.evaluation.responses import Responses, carries_items, items_of, read_responses
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class BenchJob:
     model: Model
     limits: Limits
     slots: list[Slot]
-    responses: dict[tuple[str, int], Response] | None
+    responses: Responses | None
     folder: Path
     own_items: bool = False
     """Whether the rows of the responses file carry the items themselves."""
@@ -152,7 +152,7 @@ def prepare(
     if responses is None and not (config.rescore or config.dry_run):
         found.prompts = PromptFile(_existing_parent(folder))
     answered: dict[str, list[int]] = {}
-    for identity, repeat in sorted(responses or ()):
+    for identity, repeat in sorted(responses.places if responses is not None else ()):
         answered.setdefault(identity, []).append(repeat)
     if responses is not None and own_items:
         items: Iterable[Item] = items_of(responses, bench)

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from golongrl.core import engine_flags, yarn_plan
 from golongrl.core.errors import DataError, UsageError
@@ -57,17 +56,16 @@ def _for_running_server(config: EvalConfig, model: Model, jobs: Sequence[BenchJo
         length, takes = max(needs.values()), max(job.limits.max_model_len for job in jobs)
         yield (
             f"prompts of {', '.join(needs)} do not fit the {takes} tokens that the server takes; to ask them too, "
-            f"start it with {_flags(config, model, length)} and run this command again with --fresh"
+            f"start it with {_flags(model, length)} and run this command again with --fresh"
         )
 
 
-def _flags(config: EvalConfig, model: Model, length: int) -> str:
+def _flags(model: Model, length: int) -> str:
     """The options of vLLM and SGLang for a length in tokens, with YaRN where the model needs it and is at hand."""
-    folder = model.folder or (Path(config.tokenizer).expanduser() if config.tokenizer else None)
     vllm, sglang = ["--max-model-len", str(length)], ["--context-length", str(length)]
     hint = ""
     try:
-        found = model_config(folder) if folder is not None and folder.is_dir() else {}
+        found = model_config(model.files) if model.files is not None else {}
         own = own_length(found)
         if own is None:
             hint = " (and YaRN, if that is more than the model's own length: see docs/evaluation.md)"

@@ -57,7 +57,7 @@ def _benchmarks(found: Sequence[Run], done: bool) -> list[Block]:
         blocks.append(Note("The run is not complete; the pages of the benchmarks say what is missing.", "warning"))
     if bars:
         blocks.append(Bars(bars, caption="Mean and its 95% interval", top=1.0))
-    blocks.append(Table(columns, rows, caption="The same in numbers"))
+    blocks.append(Table(columns, rows, caption=scorecard_page.NUMBERS))
     blocks += scorecard_page.unreliable(few)
     links = [(results["bench"], f"{folder.name}/report.html", results["metric"]) for folder, results, _, _ in found]
     return [*blocks, Links(links)]

@@ -14,17 +14,23 @@ from golongrl.core.weight_files import fingerprint
 from golongrl.pipeline.evaluation.benchmarks.base import Thinking
 from golongrl.pipeline.evaluation.config import RECIPE_INPUT, RECIPE_OUTPUT, EvalConfig
 
+_PATH = (".", "/", "~")
+"""How a model's name begins that can only be a path."""
+
 
 @dataclass(frozen=True)
 class Model:
-    """The model under evaluation: `name` for people, `identity` for content keys, `folder` when it is local."""
+    """The model under evaluation: `name` for people, `identity` for content keys."""
 
     name: str
     identity: str
     folder: Path | None
+    """Where a server that this run starts finds it; None for a name of the hub, or of a server that runs already."""
     tokenizer: tokens.Tokenizer
     template: tuple[str, dict[str, Any]] | None
     think: Thinking
+    files: Path | None = None
+    """Where its chat template and config.json are at hand: `folder`, or the folder that --tokenizer names."""
     reach: yarn_plan.Reach = yarn_plan.UNKNOWN
     """How long it is with and without YaRN, where this run starts its server."""
 
@@ -69,21 +75,17 @@ def model_length(folder: Path) -> int | None:
 
 def describe_model(config: EvalConfig) -> Model:
     """Tokenizer, template, thinking and identity of the configured model, without starting anything."""
-    folder = None
-    if config.model is not None:
-        path = Path(config.model).expanduser()
-        if path.is_dir():
-            folder = path.resolve()
-            if not (folder / "config.json").is_file():
-                raise DataError(f"{config.model} is a folder without config.json; pass a model folder")
-        elif config.base_url is None and config.model.startswith((".", "/", "~")):
-            raise DataError(f"no such model folder: {config.model}; check --model")
+    folder = _served_folder(config)
+    files = folder
+    if config.base_url is not None and config.tokenizer is not None and Path(config.tokenizer).expanduser().is_dir():
+        files = Path(config.tokenizer).expanduser().resolve()
     name = config.tokenizer
     if name is None:
         name = str(folder) if folder is not None and (folder / "tokenizer.json").is_file() else tokens.APPROX
-    found = chat_template.read_template(folder) if folder is not None else None
-    answers = config.model or Path(config.responses or "responses").stem
-    label = tokens.label(str(folder)) if folder is not None else answers
+    found = chat_template.read_template(files) if files is not None else None
+    label = config.model or Path(config.responses or "responses").stem
+    if folder is not None or label.startswith(_PATH):
+        label = tokens.label(str(folder or label))
     return Model(
         name=label,
         identity=f"folder:{fingerprint(folder)}" if folder is not None else label,
@@ -91,8 +93,26 @@ def describe_model(config: EvalConfig) -> Model:
         tokenizer=tokens.load(name),
         template=found,
         think=chat_template.detect_think(found) if config.think == "auto" else config.think,
+        files=files,
         reach=_reach(config, folder),
     )
+
+
+def _served_folder(config: EvalConfig) -> Path | None:
+    """The model folder that a server of this run's own loads.
+
+    With --base-url the model is whatever goes by that name there, also where a folder here is called the same.
+    """
+    if config.model is None or config.base_url is not None:
+        return None
+    path = Path(config.model).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise DataError(f"{config.model} is a folder without config.json; pass a model folder")
+        return path.resolve()
+    if config.model.startswith(_PATH):
+        raise DataError(f"no such model folder: {config.model}; check --model")
+    return None
 
 
 def _reach(config: EvalConfig, folder: Path | None) -> yarn_plan.Reach:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from golongrl.pipeline.evaluation.config import EvalConfig
+
 
 def money(amount: float | None) -> str:
     """An amount in the currency of the prices, small ones with more decimals."""
@@ -14,6 +16,36 @@ def about_cost(results: Mapping[str, Any]) -> str:
     if reason := results["cost"]["reason"]:
         return str(reason)
     return "in the currency of the prices" + (", without the judge" if results["judge"] else "")
+
+
+AXES = {
+    "needles": "how many passages stand under the request that is asked about",
+    "length": "tokens of prompt and answer together, up to the number named",
+    "depth": "how much of the prompt stands before the text that answers it",
+    "o200k": "length in the tokens by which the data set itself is binned",
+    "words": "length as the data set names it",
+    "memory": "how the notes of earlier chats are kept: by key (kv), by vectors, or as one text (rec_sum)",
+}
+"""What the buckets of an axis are by, where its name does not say it."""
+REPEATS = (
+    "avg@n is the mean score of the n answers; pass@k the chance that at least one of k answers, drawn from the n, "
+    "is right."
+)
+_BESIDE = {
+    "yarn_buckets": "Which prompts ran with which YaRN factor; none, and all ran with the model as it is.",
+}
+
+
+def settings_of(settings: Mapping[str, Any]) -> list[list[Any]]:
+    """(setting, value, what it means) of those that have a value."""
+    return [[name, value, _meaning_of(name)] for name, value in known(settings).items()]
+
+
+def _meaning_of(name: str) -> str | None:
+    """A setting's own description; None where it has none."""
+    field = EvalConfig.model_fields.get(name)
+    text = (field.description if field is not None else None) or _BESIDE.get(name)
+    return " ".join(text.replace("`", "").split()) if text else None
 
 
 def repeats_of(repeats: Mapping[str, Any]) -> dict[str, Any]:

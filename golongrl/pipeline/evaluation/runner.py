@@ -5,7 +5,7 @@ order, so an interrupted run ends with the same bytes as an undisturbed one.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,19 @@ from golongrl.pipeline.evaluation import (
     scoring,
     serving,
 )
+from golongrl.pipeline.evaluation.benchmarks import passages
 from golongrl.pipeline.evaluation.config import EvalConfig
 from golongrl.pipeline.evaluation.pace import Progress, silent
 
 Say = Callable[[str], None]
+
+THINKING = {
+    "required": "an answer counts behind closed thinking only",
+    "optional": "answers count with or without thinking",
+}
+"""What `think` means, in words."""
+_NAMED = 5
+"""Files that are named of those that are not read."""
 
 
 class StoppedError(ServerError):
@@ -164,12 +173,14 @@ def _prepare(config: EvalConfig, progress: Progress, say: Say) -> tuple[list[job
         )
     if generating and model.tokenizer.name == "approx":
         say("token counts are approximate (bytes / 4); pass --tokenizer FOLDER for exact ones")
-    known = plan.model_length(model.folder) if model.folder is not None else None
+    known = plan.model_length(model.files) if model.files is not None else None
     asking = generating and not (config.rescore or config.dry_run) and config.max_model_len is None
     if asking and config.base_url is not None:
         known = chat.served_length(_remote(config)) or known
     if config.judge_model is not None and not (config.rescore or config.dry_run) and _judged(config):
         judge.check(config)
+    for note in _left_out(config):
+        say(note)
     jobs = []
     with progress("loading items", None) as counter:
         for name in config.bench:
@@ -182,13 +193,26 @@ def _prepare(config: EvalConfig, progress: Progress, say: Say) -> tuple[list[job
             say(
                 f"{bench_job.bench.name}: {fit} of {len(slots)} samples fit"
                 f"{f' ({cut} with their document cut)' if cut else ''}; at most {limits.max_input} tokens in, "
-                f"{limits.max_output} out, model length {limits.max_model_len}; thinking {model.think}; "
+                f"{limits.max_output} out, model length {limits.max_model_len}; {THINKING[model.think]}; "
                 f"temperature {config.temperature:g}, top-p {config.top_p:g}, "
                 f"repeats {config.repeats_of(bench_job.bench.name)}"
             )
     for note in length_notes.notes(config, model, jobs) if generating else ():
         say(note)
     return jobs, model
+
+
+def _left_out(config: EvalConfig) -> Iterator[str]:
+    """A line for each benchmark that is built of documents, where its folder holds files that are not read."""
+    for name in config.bench:
+        data = job.data_of(config, name)
+        if benchmarks.get(name).as_row is None or not (others := passages.left_out(data)):
+            continue
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        yield (
+            f"{name} reads {', '.join(passages.SUFFIXES)} files; {len(others)} others in {data} are left out: "
+            f"{', '.join(others[:_NAMED])}{more}"
+        )
 
 
 def _judged(config: EvalConfig) -> list[str]:

@@ -27,6 +27,8 @@ from golongrl.pipeline.evaluation.aggregates import FEW_CLUSTERS, PAIR
 from golongrl.pipeline.evaluation.samples import SCORED, STATUSES, Sample
 from golongrl.pipeline.evaluation.scorecard import few_clusters, lines_of, not_ok
 
+NUMBERS = "The same in numbers; not ok: samples that ended otherwise than with a whole answer and its score"
+
 
 def page_of(folder: str | Path) -> Page:
     """The page of one benchmark's run folder: of results.json, or of the journals where the run has not come so far.
@@ -47,11 +49,11 @@ def page_of(folder: str | Path) -> Page:
         ("Buckets", _buckets(results)),
         ("Length and depth", _maps(results)),
         ("What became of the samples", _outcomes(results)),
-        ("Repeats", [KeyValues(run_facts.repeats_of(results["repeats"]))] if results["repeats"] else []),
+        ("Repeats", _repeats(results["repeats"]) if results["repeats"] else []),
         ("Samples", _viewer(root, results, samples)),
         ("Tokens, time and cost", KeyValues(run_facts.spent(results))),
         ("Judge", [KeyValues(results["judge"])] if results["judge"] else []),
-        ("Settings", KeyValues(run_facts.known(results["settings"]))),
+        ("Settings", Table(["setting", "value", "meaning"], run_facts.settings_of(results["settings"]))),
         ("Model, data and versions", KeyValues(run_facts.origin(results))),
     ]
     return Page(f"{results['bench']}: {results['model']}", sections, header)
@@ -122,7 +124,9 @@ def _buckets(results: Mapping[str, Any]) -> list[Block]:
         blocks.append(Bars(bars, caption="Mean and its 95% interval", top=1.0))
     rows = [[name, *(e[key] for key in ("n", "n_scored", "score", "low", "high")), not_ok(e)] for name, e in lines]
     columns = ["bucket", "samples", "scored", "score", "low 95%", "high 95%", "not ok"]
-    blocks.append(Table(columns, rows, caption="The same in numbers"))
+    blocks.append(Table(columns, rows, caption=NUMBERS))
+    if told := [f"{axis}: {run_facts.AXES[axis]}" for axis in results["buckets"] if axis in run_facts.AXES]:
+        blocks.append(Paragraph(f"Buckets by {'; '.join(told)}."))
     few = [name for name, entry in lines[1:] if few_clusters(entry)]
     blocks += unreliable(few)
     shown = {axis: entries for axis, entries in results["buckets"].items() if len(entries) > 1 and PAIR not in axis}
@@ -161,6 +165,10 @@ def _maps(results: Mapping[str, Any]) -> list[Block]:
             cells = [[_cell(by_place.get((a, b))) for b in columns] for a in rows]
             blocks.append(HeatMap(columns, rows, cells, across, down, f"Mean score by {down} and {across}"))
     return blocks
+
+
+def _repeats(found: Mapping[str, Any]) -> list[Block]:
+    return [KeyValues(run_facts.repeats_of(found)), Paragraph(run_facts.REPEATS)]
 
 
 def _cell(entry: Mapping[str, Any] | None) -> Cell | None:

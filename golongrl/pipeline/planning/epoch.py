@@ -17,7 +17,7 @@ from golongrl.core.memory.host import MAX_SEQUENCES
 from golongrl.core.memory.layout import Layout
 from golongrl.core.memory.rollout import kv_pool, sequence_bytes
 from golongrl.core.model_shape.shape import Shape
-from golongrl.core.records import existing_file, read_rows
+from golongrl.core.records import existing_file, read_record_rows
 from golongrl.pipeline.planning.request import Request
 from golongrl.pipeline.planning.servers import Way, read_prompt, write_seconds
 from golongrl.pipeline.planning.work import Work, forward, update
@@ -97,7 +97,7 @@ def prompts_of_file(path: str, longest: int) -> Prompts:
 def _token_counts(path: str):
     file = existing_file(path, "data file")
     if file.suffix != ".parquet":
-        for row, values in read_rows(file):
+        for row, values in read_record_rows(file):
             yield row, (values.get("extra_info") or {}).get("n_tokens")
         return
     parquet = require("pyarrow.parquet").ParquetFile(file)

@@ -3,6 +3,8 @@
 from golongrl.core.memory.rows import gib
 from golongrl.pipeline.planning.epoch import Step
 from golongrl.pipeline.planning.plan import Plan
+from golongrl.pipeline.planning.servers import Way
+from golongrl.pipeline.planning.serving import Serving
 from golongrl.pipeline.planning.stored import Stored
 
 LEVELS = {"fits": "fits", "tight": "fits barely, if at all", "does not fit": "does not fit"}
@@ -29,7 +31,18 @@ def verdict(plan: Plan) -> str:
     held = f"at {tokens} {made.total:,} sequence{'s' * (made.total != 1)} at once{each}"
     if made.total < request.batch:
         return f"does not fit on {request.gpus}: with {cut} {held}, and --batch asks for {request.batch}"
-    return f"fits on {request.gpus} with {cut}; {held}"
+    return f"fits on {request.gpus} with {cut}; {held}{_slow_to_read(plan.serving)}"
+
+
+def _slow_to_read(serving: Serving) -> str:
+    """What attention split by data costs: a prompt's attention is computed by one GPU; empty for other ways."""
+    best = serving.best
+    if best is None or not best.server.way.by_data:
+        return ""
+    shared = Way(best.server.way.tensor)
+    found = [option for option in serving.options if option.server.way == shared and option.server.sequences]
+    against = f", with {shared} in {seconds(found[0].read)}" if found else ""
+    return f"; one prompt of that length is read in {seconds(best.read)}{against}"
 
 
 def assumptions(plan: Plan) -> list[str]:
@@ -83,3 +96,14 @@ def _of_stored(stored: Stored, weights: str) -> str:
 def gpu_hours(plan: Plan, step: Step) -> float:
     """GPU hours of a step or an epoch on all GPUs."""
     return step.total * plan.request.gpus.world / 3600
+
+
+def seconds(value: float) -> str:
+    """A duration for people."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 120:
+        return f"{value:.1f} s"
+    if value < 7200:
+        return f"{value / 60:.1f} min"
+    return f"{value / 3600:.1f} h"

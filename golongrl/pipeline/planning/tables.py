@@ -9,7 +9,7 @@ from golongrl.pipeline.planning.epoch import Step
 from golongrl.pipeline.planning.plan import Plan
 from golongrl.pipeline.planning.request import BYTES
 from golongrl.pipeline.planning.serving import Option
-from golongrl.pipeline.planning.summary import assumptions, gpu_hours
+from golongrl.pipeline.planning.summary import assumptions, gpu_hours, seconds
 from golongrl.pipeline.planning.work import Work, forward
 
 
@@ -203,14 +203,3 @@ def _yarn(plan: Plan) -> Section:
 
 def _numbered(lines: list[str]) -> list[tuple[str, str]]:
     return [(str(number), line) for number, line in enumerate(lines, 1)]
-
-
-def seconds(value: float) -> str:
-    """A duration for people."""
-    if value < 1:
-        return f"{value * 1000:.0f} ms"
-    if value < 120:
-        return f"{value:.1f} s"
-    if value < 7200:
-        return f"{value / 60:.1f} min"
-    return f"{value / 3600:.1f} h"

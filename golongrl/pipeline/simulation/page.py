@@ -6,7 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from golongrl.core.errors import DataError
-from golongrl.core.report import Bars, Grid, KeyValues, Page, Section, Table, header_of
+from golongrl.core.report import Bars, Grid, KeyValues, Page, Paragraph, Section, Table, header_of
+
+ADVANTAGE = (
+    "A rollout's advantage says how strongly, and in which direction, it moves the model. The absolute advantages "
+    "|A| of a task's rollouts together are its share of the gradient."
+)
+SETTINGS = (
+    "Groups without signal: the share of prompts whose rollouts all have the advantage 0, as a rule because all "
+    "earned the same. Sign flips: the share of rollouts that grpo would move the other way. tmn-reweight gives hard"
+    " prompts more weight, by the share of their rollouts that earn more than a bar: alpha is the weight of the "
+    "prompt's own mean in that bar, beside its task's, and gamma how strongly the share counts. Task statistics are"
+    " those of the batch, or (ema) running means over batches."
+)
 
 Outcome = dict[str, Any]
 """An outcome (`replay.Outcome`) as results.json holds it."""
@@ -35,11 +47,12 @@ def page_of(folder: str | Path) -> Page:
     return Page("Simulated advantages", sections, header_of(folder, "Simulation"))
 
 
-def _gradient(plain: Sequence[Outcome]) -> list[Table | Grid]:
+def _gradient(plain: Sequence[Outcome]) -> list[Paragraph | Table | Grid]:
     ratio = _table(plain, "Ratio of the two shares: 1 is neither favoured nor starved", _ratio)
     mean = _table(plain, "Mean absolute advantage", lambda share: share["mean_abs_advantage"])
     caption = "Share of the absolute advantage per task and algorithm, beside the share of the rollouts"
-    return [_table(plain, caption, lambda share: share["advantage_share"]), _figures(plain), ratio, mean]
+    shares = _table(plain, caption, lambda share: share["advantage_share"])
+    return [Paragraph(ADVANTAGE), shares, _figures(plain), ratio, mean]
 
 
 def _ratio(share: dict[str, float]) -> float:
@@ -74,13 +87,13 @@ def _figures(plain: Sequence[Outcome]) -> Grid:
     )
 
 
-def _settings(outcomes: Sequence[Outcome]) -> list[Bars | Table]:
+def _settings(outcomes: Sequence[Outcome]) -> list[Bars | Table | Paragraph]:
     bars = Bars(
         [(outcome["setting"], outcome["unevenness"], None, None) for outcome in outcomes],
         "Unevenness: coefficient of variation across tasks of mean |A|; 0 is even",
     )
     table = Table(
-        ["setting", "rollouts", "no-signal groups", "sign flips against grpo", "unevenness"],
+        ["setting", "rollouts", "groups without signal", "sign flips against grpo", "unevenness"],
         [[o["setting"], o["rollouts"], o["no_signal"], o["sign_flips"], o["unevenness"]] for o in outcomes],
     )
-    return [bars, table]
+    return [bars, table, Paragraph(SETTINGS)]

@@ -6,7 +6,6 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Iterator
 
 from families.documents import TEXTS, read
 
@@ -39,23 +38,21 @@ def _tar(mode: str) -> bytes:
     return stream.getvalue()
 
 
-def _seeds() -> Iterator[bytes]:
-    yield b".zip\n" + _zip(zipfile.ZIP_STORED)
-    yield b".zip\n" + _zip(zipfile.ZIP_DEFLATED)
-    yield b".tar\n" + _tar("w:")
-    yield b".tar.gz\n" + _tar("w:gz")
-    yield b".tar.bz2\n" + _tar("w:bz2")
-    yield b".tar.xz\n" + _tar("w:xz")
-    for suffix, pack in ((".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)):
-        yield f"{suffix}\n".encode() + pack(TEXTS[".md"].encode() * 20)
+_PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+_TARS = {".tar": "w:", ".tar.gz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}
+READ_BY = {
+    "all of it": [
+        *(b".zip\n" + _zip(method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)),
+        *(suffix.encode() + b"\n" + pack(TEXTS[".md"].encode() * 20) for suffix, pack in _PACKED.items()),
+    ],
+    # All but a link that leads out.
+    "documents": [suffix.encode() + b"\n" + _tar(mode) for suffix, mode in _TARS.items()],
+}
+_SUFFIXES = {suffix.encode() for suffix in (".zip", *_PACKED, *_TARS)}
 
 
-SEEDS = list(_seeds())
-_SUFFIXES = {seed.partition(b"\n")[0] for seed in SEEDS}
-
-
-def check(data: bytes) -> None:
+def check(data: bytes) -> set[str]:
     """An archive by its suffix in the first line."""
     suffix, _, content = data.partition(b"\n")
     name = suffix.decode() if suffix in _SUFFIXES else ".zip"
-    read(f"archive{'' if name.startswith(('.tar', '.zip')) else '.md'}{name}", content)
+    return read(f"archive{'' if name.startswith(('.tar', '.zip')) else '.md'}{name}", content)

@@ -120,18 +120,20 @@ TEXTS = {
     ".json": json.dumps({"data": [_ROW, _ROW]}),
     ".jsonl": f"{json.dumps(_ROW)}\n{json.dumps({'table': {'header': ['a'], 'rows': [['1']]}})}\n",
 }
-SEEDS = [
-    *(f"{suffix}\n{text}".encode() for suffix, text in TEXTS.items()),
-    b".txt\n" + "第一章\n\n渡船于1931年建成。\n".encode("gb18030"),
-    b".csv\n" + _csv(),
-    b".tsv\n" + _csv().replace(b",", b"\t"),
-    b".pdf\n" + _pdf(),
-    *(b"%s\n%s" % (suffix.encode(), package(suffix)) for suffix in PACKAGES),
-    *(f"{suffix} {name}\n{text}".encode() for suffix, parts in PACKAGES.items() for name, text in parts.items()),
-]
+READ_BY = {
+    "all of it": [
+        *(f"{suffix}\n{text}".encode() for suffix, text in TEXTS.items()),
+        b".txt\n" + "第一章\n\n渡船于1931年建成。\n".encode("gb18030"),
+        b".csv\n" + _csv(),
+        b".tsv\n" + _csv().replace(b",", b"\t"),
+        b".pdf\n" + _pdf(),
+        *(b"%s\n%s" % (suffix.encode(), package(suffix)) for suffix in PACKAGES),
+        *(f"{suffix} {name}\n{text}".encode() for suffix, parts in PACKAGES.items() for name, text in parts.items()),
+    ]
+}
 
 
-def check(data: bytes) -> None:
+def check(data: bytes) -> set[str]:
     """A suffix in the first line, and for a package perhaps the member that the rest is; all of it is read."""
     head, _, content = data.partition(b"\n")
     suffix, _, member = head.decode("utf-8", "replace").partition(" ")
@@ -139,24 +141,29 @@ def check(data: bytes) -> None:
         content = package(suffix, **{member: content})
     elif not suffix.startswith(".") or not suffix[1:].isalnum() or len(suffix) > 9:
         suffix = ".txt"
-    read(f"document{suffix}", content)
+    return read(f"document{suffix}", content)
 
 
-def read(name: str, content: bytes) -> None:
-    """Everything that a build makes of a file before it asks questions about it."""
+def read(name: str, content: bytes) -> set[str]:
+    """Everything that a build makes of a file before it asks questions about it.
+
+    Read by "all of it", or by "documents" where a part was refused.
+    """
     try:
         files, refused = find_files([str(scratch.file(name, content))], LIMIT_MB)
     except GolongrlError as error:
         # An archive's own table of licences may be broken.
         if licences.FILE not in str(error):
             raise
-        return
+        return set()
     outcomes = [one for part in parts(files, 1 << 12) for one in read_part(part, text_column=None, max_document_mb=1)]
-    for outcome in [*refused, *outcomes]:
-        if isinstance(outcome, Refusal):
-            assert outcome.reason
-            continue
-        assert isinstance(outcome, Document)
-        outcome.text.encode()
-        document = filtered(outcome, _SETTINGS, _TOKENIZER).document
+    refused += [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+    for refusal in refused:
+        assert refusal.reason
+    documents = [outcome for outcome in outcomes if not isinstance(outcome, Refusal)]
+    for found in documents:
+        assert isinstance(found, Document)
+        found.text.encode()
+        document = filtered(found, _SETTINGS, _TOKENIZER).document
         near_duplicates.signature(document.text, document.language)
+    return {"documents" if refused else "all of it"} if documents else set()

@@ -36,6 +36,8 @@ FOUND: list[tuple[str, bytes]] = [
     ("configs", f"[eval]\nseed = {_DIGITS}".encode()),
     ("configs", f"seed={_DIGITS}\nbench={_DEEP}".encode()),
     ("configs", b"4k\n" + b"9" * 400 + b"k"),
+    # Bytes of a command line that are no UTF-8: no JSON file takes them.
+    ("configs", b"bench=mrcr-mini\nmodel=m\xfa"),
     ("configs", f'"a" = {_DEEP}'.encode()),
     ("records", f'{{"key": {_DEEP}\n'.encode()),
     ("records", f'{{"key": {_DIGITS}}}\n'.encode()),

@@ -21,31 +21,35 @@ QUESTION = {
     "answer": "1931",
     "aliases": [],
 }
-SEEDS = [
-    *(response.encode() for response in RESPONSES),
-    b"<think>The reference says 1931.</think>The answer is right. [[YES]]",
-    b"No.",
-    b"The final answer is **(1931)**.",
-    "答案是：[“北京”, '上海']".encode(),
-    json.dumps({"questions": [QUESTION, QUESTION]}).encode(),
-    b"```json\n" + json.dumps({"questions": [QUESTION]}).encode() + b"\n```",
-    b"(1,250.5 - 990) / 990 * 100",
-    b"12.5% of 1e3 / -4",
-    "百分之三十 US$ 1.2 × 10^{6} million 元".encode(),
-]
+READ_BY = {
+    "answer": [
+        *(response.encode() for response in RESPONSES),
+        b"The final answer is **(1931)**.",
+        "答案是：[“北京”, '上海']".encode(),
+    ],
+    "verdict": [b"<think>The reference says 1931.</think>The answer is right. [[YES]]", b"No."],
+    "questions": [
+        json.dumps({"questions": [QUESTION, QUESTION]}).encode(),
+        b"```json\n" + json.dumps({"questions": [QUESTION]}).encode() + b"\n```",
+    ],
+    "arithmetic": [b"(1,250.5 - 990) / 990 * 100", b"-(1,000 + 12.5%) / 4"],
+    "quantity": [one.encode() for one in ("30%", "US$ 1.2 million", "-1.5 × 10^{6} 元", "\\frac{3}{7}")],
+}
 
 
-def check(data: bytes) -> None:
+def check(data: bytes) -> set[str]:
     """Every reader of a model's text gives its form or None; a broken answer of a generator is Malformed."""
-    said = text(data)
+    said, found = text(data), set()
     for think in ("required", "optional"):
         for answer in (read_answer(said, think), read_answer(said, think, lines=True)):
             if isinstance(answer, Score):
                 check_score(answer)
             else:
                 same(answer.text, ["1931"])
+                found.add("answer")
     if (verdict := read_verdict(said)) is not None:
         check_score(verdict)
+        found.add("verdict")
     generation = chat.Generation(key="k", text=said)
     for capability in MODELS:
         try:
@@ -55,6 +59,7 @@ def check(data: bytes) -> None:
         assert questions
         for one in questions:
             one.model_dump_json().encode()
+        found.add("questions")
     lines(said)
     stated_answer(said)
     stated_answer(said, marked=True)
@@ -62,5 +67,9 @@ def check(data: bytes) -> None:
     if first is not None:
         assert equal_quantities(first, first), said
         assert first.expression
-    evaluate(said)
-    plain_number(said)
+        found.add("quantity")
+    if evaluate(said) is not None:
+        found.add("arithmetic")
+    if plain_number(said) is not None:
+        found.add("number")
+    return found

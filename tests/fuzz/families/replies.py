@@ -28,26 +28,29 @@ _CHUNKS = [
 _MODELS = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "max_model_len": 4096}]}
 _STREAM = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in _CHUNKS) + "data: [DONE]\n\n"
 _TOO_LONG = {"error": {"message": "maximum context length is 9 tokens", "code": "context_length_exceeded"}}
-SEEDS = [
-    b"200\n" + json.dumps(_COMPLETION).encode(),
-    b"200\n" + json.dumps(_REASONED).encode(),
-    b"200\n" + json.dumps(_MODELS).encode(),
-    b"stream\n" + _STREAM.encode(),
-    b"400\n" + json.dumps(_TOO_LONG).encode(),
-    b"503\n<html>busy</html>",
-]
+READ_BY = {
+    "answer": [
+        b"200\n" + json.dumps(_COMPLETION).encode(),
+        b"200\n" + json.dumps(_REASONED).encode(),
+        b"stream\n" + _STREAM.encode(),
+    ],
+    "models": [b"200\n" + json.dumps(_MODELS).encode()],
+    "overlong": [b"400\n" + json.dumps(_TOO_LONG).encode()],
+    "server": [b"503\n<html>busy</html>"],
+}
 _REQUEST = chat.Request([{"role": "user", "content": "Is it?"}], chat.Sampling(max_tokens=8), seed=1)
 
 
-def check(data: bytes) -> None:
-    """An answer, an answer's error or a ServerError; and what was answered comes back out of the journal."""
+def check(data: bytes) -> set[str]:
+    """An answer, an answer's error (by its kind) or a ServerError; and what was answered comes back out of the
+    journal."""
     head, _, body = data.partition(b"\n")
-    asyncio.run(
+    return asyncio.run(
         _ask(int(head) if head.isdigit() and len(head) == 3 and head >= b"200" else 200, b"stream" in head, body)
     )
 
 
-async def _ask(status: int, stream: bool, body: bytes) -> None:
+async def _ask(status: int, stream: bool, body: bytes) -> set[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(
@@ -63,7 +66,7 @@ async def _ask(status: int, stream: bool, body: bytes) -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     endpoint = chat.Endpoint(base_url=address, model="m", retries=0, timeout=5.0)
-    key = _REQUEST.key("m")
+    key, found = _REQUEST.key("m"), set()
     async with server:
         with contextlib.suppress(GolongrlError):
             async with chat.open_client(endpoint) as client:
@@ -73,4 +76,7 @@ async def _ask(status: int, stream: bool, body: bytes) -> None:
                 journal.append(key, **generation.model_dump(exclude={"key"}))
             with Journal(scratch.file("replies.jsonl", journal.path.read_bytes())) as journal:
                 assert chat.stored(journal, key) == generation
-            await asyncio.to_thread(chat.served_models, endpoint)
+            found.add(generation.error.kind if generation.error is not None else "answer")
+            if await asyncio.to_thread(chat.served_models, endpoint):
+                found.add("models")
+    return found

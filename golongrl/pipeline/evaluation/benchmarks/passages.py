@@ -40,7 +40,7 @@ def read_documents(data: str | None) -> Iterator[tuple[str, str]]:
     root = Path(data).expanduser()
     if not root.exists():
         raise DataError(f"no such document or folder: {data}; check --data")
-    files = [root] if root.is_file() else sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files = [root] if root.is_file() else [file for file in _files(root) if file.suffix.lower() in SUFFIXES]
     if not files:
         raise DataError(f"{data} holds no {', '.join(SUFFIXES)} document; check --data")
     for file in files:
@@ -51,6 +51,19 @@ def read_documents(data: str | None) -> Iterator[tuple[str, str]]:
         except UnicodeDecodeError as error:
             raise DataError(f"{file} is not UTF-8 (byte {error.start}); convert it to UTF-8 first") from error
         yield (str(file.relative_to(root).with_suffix("")) if root.is_dir() else file.stem), text[:MAX_CHARACTERS]
+
+
+def left_out(data: str | None) -> list[str]:
+    """The files of a folder that `read_documents` does not read, as paths in it; hidden ones not."""
+    root = Path(data).expanduser() if data is not None else None
+    if root is None or not root.is_dir():
+        return []
+    names = (file.relative_to(root).as_posix() for file in _files(root) if file.suffix.lower() not in SUFFIXES)
+    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def split_passages(text: str, tokenizer: Tokenizer, limit: int) -> list[str]:
