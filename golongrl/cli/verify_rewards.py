@@ -7,6 +7,9 @@ import typer
 
 from golongrl.cli.options import Json, Out, Seed
 
+SHOWN = 5
+"""Bad rows and gold answers that are named on the screen; failures.jsonl has all."""
+
 
 def verify_rewards(
     data: Annotated[
@@ -88,7 +91,7 @@ def show(report) -> None:
 
     console.table(
         f"Rewards of {report.data}",
-        ["metric", "rows", "gold = 1", "attacks", "pay", "dresses", "lose", "s per 1,000"],
+        ["metric", "rows", "gold = 1", "attacks", "that pay", "dresses", "that lose", "s/1,000 scores"],
         [
             [
                 name,
@@ -132,8 +135,13 @@ def show(report) -> None:
             f"responses: {scored} scored, {unscorable} without a score; {report.rows_without_response} rows without "
             f"a response, {report.unmatched_responses} ids without a row"
         )
-    for failure in [f for f in report.failures if f["check"] in ("row", "gold")][:5]:
-        console.say(f"{failure['check']}, row {failure['row']}: {failure['problem']}")
+    failures = [failure for failure in report.failures if failure["check"] in ("row", "gold")]
+    for failure in failures[:SHOWN]:
+        where = "" if failure["check"] == "row" else f"{report.data} row {failure['row']}, gold answer: "
+        console.say(where + failure["problem"])
+    if len(failures) > SHOWN:
+        where = f" in {report.out}/failures.jsonl" if report.out else ""
+        console.say(f"and {len(failures) - SHOWN:,} more{where}")
     if report.workers.jobs:
         workers = report.workers
         console.say(

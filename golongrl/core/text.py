@@ -18,7 +18,8 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"(?:[-*+–—]\s+|[•●▪◦‣·・]\s*)")
-_CIRCLED = re.compile(r"\s*[①-⑳]")
+# "①③" is content, as an answer to which statements hold.
+_CIRCLED = re.compile(r"\s*[①-⑳](?=\s*[^\s①-⑳])")
 # A bare "3.x" or "1.5" is content; a number counts as numbering when white space, a word or Han follows it.
 _NUMBER = re.compile(
     r"(?:\*\*\d{1,3}[.)]\*\*\s*|\(\d{1,3}\)\s*|\d{1,3}(?:\)\s*|、\s*|\.\s+|\.(?=[^\W\d_]{2}|[\u3400-\u9fff])))"

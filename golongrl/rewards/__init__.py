@@ -1,7 +1,7 @@
 """Verifiable rewards: one metric per file, all behind `score_response`.
 
 To add a metric, write one function (record, final text) -> Score in a file of its own, name it in `REWARDS`, and
-give the attack catalogue (`probes.py`) its bounds; or call `register` in a plugin (`golongrl.core.plugins`).
+give the attacks (`probes/__init__.py`) its bounds; or call `register` in a plugin (`golongrl.core.plugins`).
 """
 
 from collections.abc import Callable, Mapping

@@ -46,6 +46,8 @@ class _Audit:
     dresses: dict[tuple[str, str], VariantResult] = field(default_factory=dict)
     curves: dict[str, list[list[float]]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, Answers] = field(default_factory=lambda: defaultdict(Answers))
+    answered: dict[str, int] = field(default_factory=dict)
+    """Ids with given responses, and the rows that had them."""
     last: dict[str, Record] = field(default_factory=dict)
     """The last record of each metric: its gold answer is tried on the next one."""
 
@@ -79,7 +81,8 @@ def audit(
     there an answer cut off in mid-thought shows no tag at all. `sample` checks that many rows drawn with `seed`. More
     than `max_error_rate` of rows or responses without a score fail the audit. With `out`, writes audit.json,
     failures.jsonl, report.html and, with responses, samples.jsonl there. `progress` is called with the number of rows
-    finished since the last call. `name` stands for the path in the report.
+    finished since the last call. `name` stands for the path in the report. UsageError for options out of their range;
+    DataError for files that cannot be read or hold no rows, and for responses that fit no row or two.
     """
     if think not in get_args(Think):
         raise UsageError(f"--think {think!r}: expected one of {', '.join(get_args(Think))}")
@@ -90,7 +93,7 @@ def audit(
     if not total:
         raise DataError(f"{path} has no rows; build or download it again")
     if sample is not None and sample < 1:
-        raise DataError(f"--sample {sample}: expected at least 1")
+        raise UsageError(f"--sample {sample}: expected at least 1")
     given = read_responses(responses) if responses else {}
     chosen = set(random.Random(seed).sample(range(total), min(sample, total))) if sample else None
     report = AuditReport(name or str(path), file_sha256(found), rows=total, max_error_rate=max_error_rate)
@@ -153,6 +156,13 @@ def _check_row(state: _Audit, row: dict[str, Any] | DataError, number: int, plac
             problem=problem,
         )
     answers = state.given.pop(identity, [])
+    if answers:
+        state.answered[identity] = number
+    elif identity in state.answered:
+        raise DataError(
+            f"{report.data} rows {state.answered[identity]} and {number} share the index {identity}, so that nobody "
+            "can tell whose the given responses are; give every row an extra_info.index of its own"
+        )
     report.rows_without_response += not answers
     for repeat, answer in enumerate(answers):
         score = _timed(state, record, answer, think=state.think)

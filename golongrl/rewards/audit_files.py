@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from golongrl.core.errors import DataError, UsageError, require
-from golongrl.core.records import existing_file, read_rows
+from golongrl.core.records import existing_file, read_record_rows
 from golongrl.core.runs import now, record_run, refuse_other_run
 from golongrl.core.store import atomic_path, parse_line, read_jsonl, storage_errors, write_json
 from golongrl.rewards.audit_page import page_of
@@ -27,7 +27,7 @@ def count_rows(path: Path) -> int:
 def read_tolerant(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
     """Rows of a data file with their numbers from 1; a JSONL line that is no object comes as its DataError."""
     if path.suffix not in (".jsonl", ".json"):
-        yield from read_rows(path)
+        yield from read_record_rows(path)
         return
     with open(path, "rb") as handle:
         for number, line in enumerate(handle, 1):

@@ -13,6 +13,14 @@ from golongrl.rewards.corruption import SHARES
 from golongrl.rewards.probes import PROBES
 from golongrl.rewards.variants import VARIANTS
 
+ATTACK = (
+    "An attack is a response that does not know the answer, or tries to talk the check into a score. It pays where "
+    "it earns more than its bound, which is what an honest partial answer would earn."
+)
+DRESS = (
+    "A dress is another way to write a right answer: bullets, bold, full width, other markers. It loses where it "
+    "scores less than the answer as it was."
+)
 SHOWN = 5_000
 """Failures, and given responses, that the page holds at most."""
 
@@ -39,15 +47,15 @@ def sections(report: AuditReport, samples: Iterable[dict[str, Any]] = ()) -> lis
         "bad rows": report.bad_rows,
         "attacks that pay": len(report.exploited),
         "dresses of right answers that lose": len(report.false_negatives),
-        "mathematical comparisons in workers": report.workers.jobs,
+        "mathematical comparisons in processes of their own": report.workers.jobs,
         "of these timed out": report.workers.timeouts,
         "of these failed": report.workers.errors,
-        "workers started": report.workers.started,
+        "such processes started": report.workers.started,
     }
     metrics = html.Table(
-        ["metric", "rows", "gold = 1", "scores", "seconds per 1,000"],
+        ["metric", "rows", "gold answers at 1", "scores", "seconds per 1,000 scores"],
         [[name, c.rows, c.gold_ok, c.scores, c.seconds_per_1000] for name, c in report.metrics.items()],
-        caption="Rows per metric, gold answers that score 1, and the time of all scores",
+        caption="Rows per metric, gold answers that score 1 under their own reward, and the time of all scores",
     )
     why = [html.Note(problem, "failure") for problem in report.problems]
     tried = ", no attack pays and no right answer loses in another dress" if report.probes else ""
@@ -55,9 +63,9 @@ def sections(report: AuditReport, samples: Iterable[dict[str, Any]] = ()) -> lis
     parts: list[html.Section] = [("Summary", [*said, html.KeyValues(summary)]), ("Metrics", metrics)]
     parts += _responses(report)
     if report.probes:
-        parts.append(("Exploits", [_attacks(report, exploited=True), _attacks(report, exploited=False)]))
+        parts.append(("Exploits", [html.Paragraph(ATTACK), *(_attacks(report, exploited=e) for e in (True, False))]))
     if report.variants:
-        parts.append(("False negatives", _dresses(report)))
+        parts.append(("False negatives", [html.Paragraph(DRESS), *_dresses(report)]))
     if report.curves:
         lines = html.Lines(
             [(curve.metric, list(zip(SHARES, curve.means, strict=True))) for curve in report.curves],

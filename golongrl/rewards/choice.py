@@ -19,31 +19,50 @@ _AFTER = (
     r"|\s+(?:or|and|because|since|as|for|with|but|not|which|given|based|is|due)\b)"
 )
 _LETTER = (
-    rf"(?:{_WRAPPED}|(?<![A-Za-z0-9_])((?-i:[B-HJ-Z])){_NOT_WORD}"
-    rf"|(?<![A-Za-z0-9_])((?-i:[AIa-z])){_NOT_WORD}{_AFTER})"
+    rf"(?:{_WRAPPED}"
+    rf"|(?<![A-Za-z0-9_])(?:((?-i:[B-HJ-Z])){_NOT_WORD}|((?-i:[AIa-z])){_NOT_WORD}{_AFTER}))"
 )
-_JOIN = r"(?:,|/|&|、|\bor\b|\band\b|或者?|和|与|以?及)"
+_JOIN = r"(?:[,;/&+|、]|\bor\b|\band\b|或者?|和|与|以?及)"
+_MAYBE = r"(?:(?:perhaps|possibly|maybe|even)\s|可能)?"
+# A letter that goes on in words begins a clause ("B, C is wrong") and is not offered beside the first.
+_NO_CLAUSE = (
+    r"(?!\s(?!(?:or|and|because|since|as|for|with|but|both)\b)(?-i:[a-z]{2})"
+    r"|\s?(?:选?项)?(?![或和与及以选项都两均])[\u3400-\u9fff])"
+)
 # Possessive: giving letters back one by one would take for ever on a long enumeration.
-_MORE = rf"(?:\s*{_JOIN}\s*(?:{_JOIN}\s*)?(?:option\s+)?{_LETTER}){{0,25}}+"
+_MORE = rf"(?:(?:\s?{_JOIN}\s?(?:{_JOIN}\s?)?|[ ]?){_MAYBE}(?:option\s)?{_LETTER}{_NO_CLAUSE}){{0,25}}+"
+_ALL_OF = rf"(?P<subject>{_LETTER}(?:\s?{_JOIN}\s?(?:{_JOIN}\s?)?{_LETTER}){{0,25}}+)"
 _LETTERS = rf"(?P<letters>{_LETTER}{_MORE})"
 
+_SUBJECT = r"(?:(?:answer|choice|option|selection)\b[\"']?|(?:correct|right)\sone\b)"
+_VERB = r"(?:(?:is|are|was|would\sbe|should\sbe|must\sbe|(?:seems|appears)\sto\sbe)\b|[:=]|(?<=\s)[-–—](?=\s))"
+_CHOOSE = r"(?=[csgp])(?<!\bnot\s)(?<!n['’]t\s)(?<!never\s)(?<!cannot\s)\b(?:choose|select|pick|go\swith)\s"
+_CHOOSE_ZH = r"(?=[应故选])(?<![不别勿])(?<!不[应该能会要])(?<!不应该)(?:应选|故选|选择|选)"
+_LIKELY = r"(?:(?:most\slikely|likely|probably|definitely|clearly|therefore|thus|indeed|actually|simply)\s)?"
+_NAME = r"(?:the\s)?(?:(?:option|choice|letter|answer|选项)\s?)?(?:\\text\s?\{)?"
 _STATED = re.compile(
-    r"(?:\b(?:answer|choice|option|selection)\b\s*(?:(?:is|are|was|would\s+be|should\s+be|must\s+be)\b|[:=])\s*:?\s*"
-    r"|\b(?:choose|select|pick|go\s+with)\s+"
-    r"|(?:答案|选项)\s*(?:应该|应当|应|就)?\s*(?:是|为|选|[:=])\s*:?\s*"
-    r"|(?:应选|故选|选择|选)\s*:?\s*)"
-    r"(?:(?:most\s+likely|probably|definitely|clearly|therefore|thus|indeed)\s+)?(?:the\s+)?"
-    rf"(?:(?:option|choice|letter|answer|选项)\s*)?(?:\\text\s*\{{)?{_LETTERS}"
-    rf"|{_LETTERS.replace('letters', 'reverse')}\s*(?:is|seems|是|为)\s*(?:the\s+)?(?:correct|right|best|正确|对的)",
+    rf"(?:\b{_SUBJECT}\s?{_VERB}\s?:?\s?(?:[-+•]\s)?"
+    rf"|{_CHOOSE}"
+    rf"|(?:答案|选项)\s?(?:应该|应当|应|就)?\s?(?:(?:不是|并非)\s?{_LETTER}\s?,?\s?而)?(?:是|为|选|[:=])\s?:?\s?"
+    rf"|{_CHOOSE_ZH}\s?:?\s?)"
+    rf"{_LIKELY}(?:not\s{_NAME}{_LETTER}\s?,?\s?but\s(?:rather\s)?)?{_NAME}{_LETTERS}"
+    rf"|{_ALL_OF}\s?(?:is|seems|是|为)\s?"
+    r"(?:the\s)?(?:correct|right|best|answer\b|正确|对的)",
     re.IGNORECASE,
 )
 _BOXED = re.compile(
-    r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{)?\s*[(\[]?\s*"
-    r"(?P<letters>[A-Za-z](?:\s*(?:,|/|\bor\b|\band\b)\s*[A-Za-z]){0,25})\s*[)\]]?\s*\.?\s*\}"
+    r"\\(?:boxed|fbox)\s?\{\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?(?:(?:[Oo]ption|[Cc]hoice)\s)?[(\[]?\s?"
+    r"(?P<letters>[A-Za-z](?:\s?(?:[,;/|]|\bor\b|\band\b)\s?[A-Za-z]){0,25})\s?"
+    # The option may follow its letter, but no second one.
+    r"(?:[)\]]?\s?\.?\s?\}|[)\].:](?:[^{}\n](?![A-Z][).:]))*(?:\\text\s?\{[^{}\n]*)?\})"
 )
-_BARE = re.compile(rf"^[^\S\n]*{_LETTERS}[^\S\n]*[.。,，:;!]?[^\S\n]*$", re.MULTILINE)
-_LISTED = re.compile(r"^[^\S\n]*[(\[]?(?P<letters>[A-Z])(?:[)\]][.:]?|[.:、])[^\S\n]*\S[^\n]*$", re.MULTILINE)
-_LEADING = re.compile(rf"\s*{_LETTERS}")
+_BARE = re.compile(
+    rf"^(?:[-+•]\s)?(?:(?:option|choice|选项)\s?)?{_LETTERS}[ ]?(?:选项)?[.。,:;!]?[ ]?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_LISTED = re.compile(r"^[(\[]?(?P<letters>[A-Z])(?:[)\]][.:]?|[.:、]|[ ][-–—](?=[ ]))[ ]?\S[^\n]*$", re.MULTILINE)
+_CALLED_RIGHT = re.compile(rf"{_LETTERS}\s?(?:选?项|的说法)?正确")
+_LEADING = re.compile(rf"\s?(?:(?:option|choice|选项)\s?)?{_LETTERS}", re.IGNORECASE)
 _SINGLE = re.compile(r"(?:option\s+|choice\s+)?[(\[{]?\s*([a-z])\s*[)\]}]?[.:]?", re.IGNORECASE)
 _GOLD_PHRASE = re.compile(
     rf"(?:the\s+)?(?:(?:correct|right|best|final|正确)\s*)?(?:{_STATED.pattern})", re.IGNORECASE
@@ -51,6 +70,8 @@ _GOLD_PHRASE = re.compile(
 _OPTION_LINE = re.compile(r"^[^\S\n]*[(\[]?([A-Z])[)\].:、][^\S\n]*\S", re.MULTILINE)
 _FILLER = re.compile(r"[\W_]*(?:(?:or|and|或者?|和|与|及)[\W_]*)?", re.IGNORECASE)
 _MARKUP = str.maketrans("", "", "*`$")
+_TAG = re.compile(r"</?answer>", re.IGNORECASE)
+_INLINE = re.compile(r"\\[()]")
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,7 @@ def choice(record: Record, text: str) -> Score:
 
 def gold_letter(gold: str) -> str | None:
     """The letter a gold label stands for ("B", "(b)", "The correct answer is (B)"), or None for a gold text."""
-    plain = compatible(gold).translate(_MARKUP).strip()
+    plain = _plain(gold)
     single = _SINGLE.fullmatch(plain) or _SINGLE.fullmatch(unwrap(plain))
     if single:
         return single[1].upper()
@@ -111,15 +132,17 @@ def option_letters(record: Record) -> frozenset[str]:
 def stated_letters(area: str, options: frozenset[str], marked: bool) -> frozenset[str]:
     """Letters of the last statement, several when it hedges, none when there is none.
 
-    Statements are phrases, boxes and lines with nothing but a letter; without any, listed options ("B. Paris"), and
-    behind a marker a leading letter. Statements of one kind with nothing between them are one hedged statement.
+    Statements are phrases, boxes and lines with nothing but a letter; without any, a leading letter behind a marker,
+    listed options ("B. Paris"), and letters called right ("B选项正确"). Statements of one kind with nothing between
+    them are one hedged statement.
     """
-    plain = compatible(area).translate(_MARKUP)
+    plain = _plain(area)
     statements = [s for s in sorted(_strong(plain), key=lambda s: (s.end, s.start)) if s.letters & options]
     if not statements and marked and (match := _LEADING.match(plain)):
         statements = [s for s in [_statement(match, "leading")] if s.letters & options]
-    if not statements:
-        statements = [s for s in (_statement(m, "listed") for m in _LISTED.finditer(plain)) if s.letters & options]
+    for kind, pattern in (("listed", _LISTED), ("called right", _CALLED_RIGHT)):
+        if not statements:
+            statements = [s for s in (_statement(m, kind) for m in pattern.finditer(plain)) if s.letters & options]
     if not statements:
         return frozenset()
     last = statements[-1]
@@ -131,8 +154,22 @@ def stated_letters(area: str, options: frozenset[str], marked: bool) -> frozense
     return letters
 
 
+def _plain(area: str) -> str:
+    """NFKC without markup, answer tags and inline delimiters; white space is single spaces and newlines.
+
+    The patterns rely on that: they allow white space in many places, and runs of it would take them cubic time.
+    """
+    text = compatible(area).translate(_MARKUP)
+    if "<" in text:
+        text = _TAG.sub("\n", text)
+    if "\\" in text:
+        text = _INLINE.sub("", text)
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n"))))
+
+
 def _strong(text: str) -> Iterator[_Statement]:
-    for kind, pattern in (("phrase", _STATED), ("boxed", _BOXED), ("bare", _BARE)):
+    patterns = {"phrase": _STATED, "bare": _BARE, **({"boxed": _BOXED} if "box" in text else {})}
+    for kind, pattern in patterns.items():
         for match in pattern.finditer(text):
             yield _statement(match, kind)
 
@@ -143,5 +180,5 @@ def _statement(match: re.Match[str], kind: str) -> _Statement:
 
 def _letters(match: re.Match[str]) -> frozenset[str]:
     groups = match.groupdict()
-    text = groups["letters"] or groups.get("reverse") or ""
+    text = groups["letters"] or groups.get("subject") or ""
     return frozenset(letter.upper() for letter in re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", text))

@@ -2,7 +2,7 @@
 
 from golongrl.core.records import Record, Score
 from golongrl.core.text import Think, answer_area, item_forms, normalise, unwrap
-from golongrl.rewards.items import gold_aliases
+from golongrl.rewards.items import content_lines, gold_aliases
 from golongrl.rewards.mrcr_ratio import mrcr_ratio
 
 
@@ -12,6 +12,8 @@ def exact_match(record: Record, text: str) -> Score:
     if not aliases:
         return Score(value=None, reason="malformed_gold", details={"problem": "no gold answer in golden_label"})
     area = answer_area(text)[0].strip()
+    if area.startswith(("`", "<")):
+        area = "\n".join(content_lines(area))
     answer = _form(area)
     if not answer:
         return Score(value=0.0, reason="no_answer")

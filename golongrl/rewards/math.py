@@ -15,7 +15,7 @@ from golongrl.core.text import answer_area, normalise
 from golongrl.rewards import pool
 from golongrl.rewards.items import gold_aliases
 from golongrl.rewards.quantity import Quantity, equal_quantities, parse_quantity
-from golongrl.rewards.stated import Stated, formulas, plain_text, stated_answer
+from golongrl.rewards.stated import Stated, formulas, plain_text, stated_answer, without_filler
 
 LONGEST = 1_000
 """An answer with more characters than this, and than four times the gold, states no result and is not parsed."""
@@ -23,6 +23,7 @@ LONGEST = 1_000
 _UNREAD: Any = object()
 # Thin spaces between the groups of a number.
 _THIN = re.compile(r"(?<=[\d,])\\[!,;]\s*(?=\d)")
+_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{\s*\}")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z*]+\}")
 _SPACING = re.compile(r"(?<!\\)\\(?:left|right|displaystyle|[!,;: ])|~")
 _WRAPS = re.compile(
@@ -84,23 +85,23 @@ def math_equal(record: Record, text: str) -> Score:
     tolerance = tolerance_of(record)
     if isinstance(tolerance, Score):
         return tolerance
-    stated = stated_answer(*answer_area(text))
-    if stated.text is None:
-        return Score(value=0.0, reason="no_answer")
-    return compare(golds, stated, tolerance)
+    return compare(golds, stated_answer(*answer_area(text)), tolerance)
 
 
 def compare(golds: list[str], stated: Stated, tolerance: float = 0.0) -> Score:
     """Score of a stated answer against gold aliases."""
-    assert stated.text is not None
-    details = {"answer": stated.text[:200], "how": stated.how}
     expected = [gold for gold in map(gold_expression, golds) if gold.text]
     if not expected:
         problem = f"golden_label {golds[0][:100]!r} holds no expression"
         return Score(value=None, reason="malformed_gold", details={"problem": problem})
+    if any(_as_written(gold, stated.whole) for gold in expected):
+        return Score(value=1.0, details={"answer": stated.whole[:200], "how": stated.how})
+    if stated.text is None:
+        return Score(value=0.0, reason="no_answer")
+    details = {"answer": stated.text[:200], "how": stated.how}
     if len(stated.text) > max(LONGEST, 4 * max(map(len, golds))):
         return Score(value=0.0, reason="degenerate", details=details)
-    answer = Expression(_strip(stated.text))
+    answer = _expression(stated.text)
     open_golds = []
     for gold in expected:
         same = _same(gold, answer, tolerance)
@@ -123,9 +124,18 @@ def gold_expression(gold: str) -> Expression:
     """A gold label in comparable form, out of its box or phrase; cached for the rollouts of a group."""
     stated = stated_answer(gold)
     if stated.text and stated.how in ("box", "phrase"):
-        return Expression(_strip(stated.text))
-    plain = plain_text(gold).strip()
-    return Expression(_strip(formulas(plain) or plain))
+        return _expression(stated.text)
+    plain = _EMPTY_BOX.sub("", plain_text(gold)).strip()
+    return _expression(formulas(plain) or plain)
+
+
+def _expression(text: str) -> Expression:
+    stripped = _strip(text)
+    if stripped[:1].isdigit():
+        return Expression(stripped)
+    if (bare := without_filler(stripped)) != stripped and (about := Expression(bare)).quantity:
+        return about
+    return Expression(stripped)
 
 
 def _strip(text: str) -> str:
@@ -136,6 +146,10 @@ def _strip(text: str) -> str:
     if "\\" in text or "~" in text:
         text = _SPACING.sub(" ", _THIN.sub("", text)).strip()
     return text.rstrip(".。").strip("*` ")
+
+
+def _as_written(gold: Expression, whole: str) -> bool:
+    return 0 < len(whole) < 2 * len(gold.text) + 20 and normalise(_strip(whole)) == normalise(gold.text)
 
 
 def _same(gold: Expression, answer: Expression, tolerance: float) -> bool | None:

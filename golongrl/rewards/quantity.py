@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from golongrl.rewards.units import UNITS, unit_name
+
 MAX_DIGITS = 400
 """Numbers with more digits or a larger exponent are no quantities: exact arithmetic on them has no bound."""
 
@@ -23,6 +25,7 @@ _SCALES = {
     **dict.fromkeys(("billion", "billions", "bn", "十亿"), 10**9),
     **dict.fromkeys(("trillion", "trillions", "tn", "万亿"), 10**12),
 }
+_MONEY = {"k": 10**3, "m": 10**6, "mm": 10**6, "b": 10**9}
 _PERCENT = {
     "%",
     "percent",
@@ -35,38 +38,6 @@ _PERCENT = {
     "个点",
 }
 
-_UNITS = {
-    name: unit
-    for unit, names in {
-        "usd": "$ usd us$ dollar dollars 美元",
-        "eur": "€ eur euro euros 欧元",
-        "gbp": "£ gbp pound pounds 英镑",
-        "jpy": "jpy yen 日元",
-        "rmb": "¥ rmb cny yuan 元 人民币 元人民币",
-        "hkd": "hkd hk$ 港元 港币",
-        "mm": "mm millimeter millimeters millimetre millimetres 毫米",
-        "cm": "cm centimeter centimeters centimetre centimetres 厘米",
-        "m": "m meter meters metre metres 米",
-        "km": "km kilometer kilometers kilometre kilometres 千米 公里",
-        "mile": "mi mile miles 英里",
-        "ft": "ft foot feet 英尺",
-        "inch": "in inch inches 英寸",
-        "mg": "mg milligram milligrams 毫克",
-        "g": "g gram grams 克",
-        "kg": "kg kilogram kilograms 千克 公斤",
-        "t": "t ton tons tonne tonnes 吨",
-        "ms": "ms millisecond milliseconds 毫秒",
-        "s": "s sec second seconds 秒 秒钟",
-        "min": "min minute minutes 分钟",
-        "h": "h hr hrs hour hours 小时",
-        "day": "d day days 天 日",
-        "week": "week weeks 周 星期",
-        "month": "month months 月 个月",
-        "year": "yr yrs year years 年",
-        "times": "times 倍",
-    }.items()
-    for name in names.split()
-}
 _CURRENCY = r"(?:US\$|HK\$|\\\$|[$€£¥₹]|USD|RMB|CNY|EUR|GBP|人民币)"
 _INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 NUMBER = rf"(?:{_INTEGER}(?:\.\d+)?|\.\d+)"
@@ -80,10 +51,14 @@ _QUANTITY = re.compile(
     r"(?:[eE](?P<exponent>[-+]?\d{1,3})|\s*(?:\\times|\\cdot|[×*x])\s*10\s*\^\s*(?P<brace>\{)?\s*(?P<power>[-+]?\d{1,3})\s*(?(brace)\}))?"
     r")(?P<tail>(?![\d,]\d).*)"
 )
-_PLAIN = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d{1,300}))(?:\.(\d{1,100}))?")
+_PLAIN = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d{1,300}))(?:\.(\d{1,100}))?(?: ?([a-z]{2,20}|[元年倍]))?")
 _OVER = re.compile(r"(-?)(?:\\[dt]?frac\{(\d{1,200})\}\{(\d{1,200})\}|(\d{1,200})/(\d{1,200}))")
 # Words after a number are a unit, a letter only apart from it ("3 m"): glued to it, it is algebra ("3x").
-_UNKNOWN_UNIT = re.compile(r"(?:\s+|-)[a-z]{3,}(?:[\s/-]+[a-z]+){0,3}|\s*[\u3400-\u9fff]{1,8}")
+_UNKNOWN_UNIT = re.compile(
+    r"(?:\s+|-)[a-z]{3,}(?:[\s/-]+[a-z]+){0,3}|\s*[\u3400-\u9fff]{1,8}|\s*/\s*(?:[a-z]{3,}|[\u3400-\u9fff]{1,4})"
+)
+# "12亿3000万" is one number.
+_TWO_SCALES = re.compile(rf"({NUMBER})\s*亿\s*({NUMBER})\s*万")
 _TEXT = re.compile(r"\\(?:text|textnormal|mathrm|textrm|textbf|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
 
 
@@ -108,23 +83,25 @@ class Quantity:
 
 def parse_quantity(text: str) -> Quantity | None:
     """The quantity that a whole text (NFKC, no surrounding markup) states, or None when it is anything else."""
-    if plain := _PLAIN.fullmatch(text):
+    if (plain := _PLAIN.fullmatch(text)) and (plain[3] is None or plain[3] in UNITS):
         return _plain(*plain.groups())
     if over := _OVER.fullmatch(text):
         sign, *sides = over.groups()
         above, below = (int(side) for side in sides if side is not None)
         return Quantity(Fraction(-above if sign else above, below)) if below else None
+    if "亿" in text and len(text) < MAX_DIGITS:
+        text = _TWO_SCALES.sub(_in_ten_thousands, text)
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return None
     value = _value(match)
-    tail = _tail(match["tail"])
+    tail = _tail(match["tail"], money=match["currency"] is not None)
     if value is None or tail is None:
         return None
     scale, percent, unit = tail
     if match["currency"]:
         symbol = match["currency"].lower().removeprefix("\\")
-        unit = _UNITS.get(symbol, symbol)
+        unit = UNITS.get(symbol, symbol)
     exponent = match["exponent"] or match["power"]
     return Quantity(
         value=value * scale,
@@ -135,12 +112,18 @@ def parse_quantity(text: str) -> Quantity | None:
     )
 
 
-def _plain(whole: str, places: str | None) -> Quantity | None:
-    """A bare number, the usual answer, without the cost of everything that may stand around one."""
+def _in_ten_thousands(match: re.Match[str]) -> str:
+    millions, thousands = (Decimal(part.replace(",", "")) for part in match.groups())
+    return f"{10_000 * millions + thousands:f}万"
+
+
+def _plain(whole: str, places: str | None, unit: str | None) -> Quantity | None:
+    """A number with or without a unit, the usual answer, without the cost of all else that may stand around one."""
     digits = whole.replace(",", "") + (places or "")
     if len(digits) > MAX_DIGITS:
         return None
-    return Quantity(Fraction(int(digits), 10 ** len(places or "")), decimal=places is not None)
+    value = Fraction(int(digits), 10 ** len(places or ""))
+    return Quantity(value, decimal=places is not None, unit=UNITS[unit] if unit else "")
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
@@ -167,8 +150,11 @@ def _value(match: re.Match[str]) -> Fraction | None:
     return -value if (match["sign"] == "-") != (match["late"] == "-") else value
 
 
-def _tail(text: str) -> tuple[int, bool, str] | None:
-    """(scale, percent, unit) of what follows a number, or None when that makes it no quantity."""
+def _tail(text: str, money: bool) -> tuple[int, bool, str] | None:
+    """(scale, percent, unit) of what follows a number, or None when that makes it no quantity.
+
+    `money`: a currency stands in front, so that "M" is a million and not a metre.
+    """
     if not text:
         return 1, False, ""
     plain = _TEXT.sub(r" \1 ", text).replace("\\%", "%").rstrip(" .").lower()
@@ -177,24 +163,28 @@ def _tail(text: str) -> tuple[int, bool, str] | None:
     bare = plain.strip()
     if bare in _PERCENT:
         return 1, True, ""
+    if money and bare in _MONEY:
+        return _MONEY[bare], False, ""
     scale = 1
     word = max((name for name in _SCALES if bare.startswith(name)), key=len, default="")
     rest = bare[len(word) :]
     if word and not (word.isascii() and rest[:1].isalpha() and rest.isascii()):
         scale, plain, bare = _SCALES[word], rest, rest.strip()
-    if not bare or (bare in _UNITS and not (len(bare) == 1 and bare.isalpha() and bare.isascii() and bare == plain)):
-        return scale, False, _UNITS.get(bare, "")
-    return (scale, False, "") if _UNKNOWN_UNIT.fullmatch(plain.rstrip()) else None
+    unit = unit_name(bare, glued=bare == plain)
+    if unit is not None:
+        return scale, False, unit
+    return (scale, False, "") if not bare or _UNKNOWN_UNIT.fullmatch(plain.rstrip()) else None
 
 
 def equal_quantities(gold: Quantity, answer: Quantity, tolerance: float = 0.0) -> bool:
     """Whether an answer states the gold quantity.
 
-    Units are ignored unless both are known and differ; a missing percent sign is forgiven in either direction
-    (50 and 0.5 both equal 50%). Decimals agree when they do after rounding to 6 places, unless that leaves 0.
-    `tolerance` is relative to the gold value.
+    Units are ignored unless both are known and differ (what they are per counts where both say so); a missing
+    percent sign is forgiven in either direction (50 and 0.5 both equal 50%). Decimals agree when they do after
+    rounding to 6 places, unless that leaves 0. `tolerance` is relative to the gold value.
     """
-    if gold.unit and answer.unit and gold.unit != answer.unit:
+    units = zip(gold.unit.split("/"), answer.unit.split("/"), strict=False)
+    if gold.unit and answer.unit and any(own != other for own, other in units):
         return False
     if gold.variable and answer.variable and gold.variable != answer.variable:
         return False

@@ -10,6 +10,7 @@ from typing import Literal
 
 from golongrl.core.text import compatible
 from golongrl.rewards.quantity import NUMBER
+from golongrl.rewards.units import UNIT
 
 TAIL = 4_000
 """Without a box or a phrase, the answer is looked for in this many characters at the end."""
@@ -26,11 +27,17 @@ _MATHS = re.compile(
     r"|\\\((?P<round>(?:[^\\]|\\[^)(])*)\\\)|\\\[(?P<square>(?:[^\\]|\\[^\]\[])*)\\\]"
 )
 # Units that may be glued to their number; any other letter there is algebra.
-_UNIT = r"(?:km|cm|mm|m|kg|mg|g|ms|s|min|h|ml|l)(?:\^\{?[23]\}?)?(?![\w^(])"
+_GLUED = r"(?:km|cm|mm|m|kg|mg|g|ms|s|min|h|ml|l)(?:\^\{?[23]\}?)?(?![\w^(])"
+_SCALE = (
+    rf"(?=[ ]?[tmb十百千万亿])[ ]?(?:(?:thousand|million|billion|trillion|bn|mn)\b|亿{NUMBER}万|[十百千万亿]{{1,2}})"
+)
+_MONEY = r"[ ]?(?:[Kk]|MM?|m|[Bb])(?![A-Za-z0-9_^])"
 _NUMBERS = re.compile(
-    rf"(?<![A-Za-z0-9_.^{{/])(?P<sign>[-+])?(?P<currency>\\?\$|[€£¥₹])?(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?!\w))?"
-    rf"(?:\s?[-+*/^×÷]\s?\(?-?{NUMBER}\)?(?![\d,]\d))*)"
-    rf"(?:(?={_UNIT})|(?![A-Za-z0-9_^π√]))(?P<tail>\s?\\?%|\s?percent\b|\s?(?:thousand|million|billion|trillion)\b|[百千万亿]{{1,2}}[元年]?|[元年倍])?"
+    rf"(?<![A-Za-z0-9_.^{{/])[-+]?(?P<currency>(?:US|HK)?\\?\$|[€£¥₹])?"
+    rf"(?:(?:\d{{1,6}}[ ](?=\d{{1,3}}/\d{{1,3}}(?!\d)))?{NUMBER}(?:[eE][-+]?\d{{1,3}}(?!\w))?"
+    rf"(?:(?:\s?[-+*/^×÷]\s?[({{]?|:)-?{NUMBER}[)}}]?(?![\d,]\d))*)"
+    rf"(?:\s?\\?%|\s?percent\b|(?(currency){_MONEY}|(?!))|{_SCALE}(?:{UNIT})?|{UNIT}"
+    rf"|(?={_GLUED})|(?![A-Za-z0-9_^π√]|\.\d))"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。；;！？\n]")
 _JOIN = re.compile(r"[\s$,、，]*(?:,|、|，|\band\b|\bor\b|&|和|或者?|与|以及|/)[\s$,、，]*", re.IGNORECASE)
@@ -49,6 +56,12 @@ _SIGNS = str.maketrans({"−": "-", "⁄": "/"})
 _DENIED = re.compile(
     r"(?:\bnot|n't|\bnever|不是|并非)\s*(?:(?:equal|exactly|to|the|a|in|\$)\s+){0,3}$", re.IGNORECASE
 )
+# What points at a source is no value: "42 (see Table 3)", "42 [1]".
+_REFERENCE = re.compile(
+    r"\((?:(?:see|cf|source|table|page|pp?|fig|figure|section|note)\b|参?见|表|图|第)[^()\n]{0,80}\)"
+    r"|(?<=\d)[ ]?\[\d{1,3}\]",
+    re.IGNORECASE,
+)
 _LATEX_ONLY = re.compile(r"(?![^\n]*(?<![\\A-Za-z{])[A-Za-z]{3,})[^\n]*\\[a-zA-Z]+[^\n]*")
 # What LaTeX puts between formulas side by side.
 _BETWEEN = re.compile(r"\\(?:q?quad|text|[()\[\],;! ])|[{}$]")
@@ -61,6 +74,8 @@ class Stated:
 
     text: str | None
     how: Literal["box", "phrase", "last value", "nothing"]
+    whole: str = ""
+    """All that the phrase governs, or the last line: right as it stands where it is the gold answer word by word."""
 
 
 def stated_answer(text: str, marked: bool = False) -> Stated:
@@ -71,25 +86,39 @@ def stated_answer(text: str, marked: bool = False) -> Stated:
     for phrase in _PHRASE.finditer(text, box[0] if box else 0):  # noqa: B007  the last one counts
         pass
     if phrase is not None or (marked and box is None):
-        clause = _clause(text, phrase.end() if phrase else 0)
+        clause = _BOLD.sub("", _clause(text, phrase.end() if phrase else 0)).strip()
+        rest = without_filler(clause)
+        end = _SENTENCE_END.search(rest)
+        sentence = (rest[: end.start()] if end else rest).strip()
         # Behind a box, a phrase replaces it only by a value of its own ("The answer is correct" does not).
-        if found := _from_clause(clause, value_only=box is not None):
-            return Stated(found, "phrase")
+        found = None if _NEGATION.match(clause) else _from_clause(rest, sentence, value_only=box is not None)
+        if found:
+            return Stated(found, "phrase", "" if box else sentence)
         if box is None and _NEGATION.search(clause):
-            return Stated(None, "nothing")
+            return Stated(None, "nothing", sentence)
     if box:
         return Stated(box[1], "box")
-    found = _last_value(text[-TAIL:])
-    return Stated(found, "last value" if found else "nothing")
+    tail = text[-TAIL:]
+    found, last_line = _last_value(tail), tail.rstrip().rpartition("\n")[2].lstrip()
+    if found is None:
+        return Stated(None, "nothing", last_line)
+    # A word below a number would state a second answer.
+    return Stated(found, "last value", last_line if found in last_line else "")
 
 
 def plain_text(text: str) -> str:
     """NFKC, with superscripts as powers and mixed fractions apart ("2½" is "2 1/2")."""
     if not text.isascii():
-        text = _SUPERSCRIPTS.sub(lambda match: "^{" + compatible(match[0]) + "}", text)
+        text = _SUPERSCRIPTS.sub(_power, text)
         text = _MIXED.sub(" ", text)
         text = compatible(text).translate(_SIGNS)
     return text
+
+
+def _power(match: re.Match[str]) -> str:
+    digits = compatible(match[0])
+    alone = len(digits) == 1 and not match.string[match.end() : match.end() + 1].isdigit()
+    return f"^{digits}" if alone else f"^{{{digits}}}"
 
 
 def _last_box(text: str) -> tuple[int, str] | None:
@@ -132,16 +161,16 @@ def _clause(text: str, start: int) -> str:
     return next((line for line in window.split("\n") if line.strip()), "")
 
 
-def _from_clause(clause: str, value_only: bool) -> str | None:
-    clause = _BOLD.sub("", clause).strip()
-    if _NEGATION.match(clause):
-        return None
-    filler = _FILLER.match(clause)
-    rest = clause[filler.end() :] if filler else clause
+def without_filler(text: str) -> str:
+    """A text without words like "about" in front."""
+    filler = _FILLER.match(text)
+    return text[filler.end() :] if filler else text
+
+
+def _from_clause(rest: str, sentence: str, value_only: bool) -> str | None:
+    """The answer in a clause without filler, whose first sentence is given."""
     if math := formulas(rest):
         return math
-    end = _SENTENCE_END.search(rest)
-    sentence = (rest[: end.start()] if end else rest).strip()
     if value_only:
         number = _NUMBERS.match(sentence)
         return number[0] if number else None
@@ -186,9 +215,14 @@ def _numbers(text: str) -> str | None:
     return ", ".join(parts) if len(parts) > 1 else match[0]
 
 
-def _last_value(tail: str) -> str | None:
-    """The last formula or number of a text, unless it stands under a denial; a last line of bare LaTeX as a whole."""
+def _last_value(tail: str, before_denial: bool = False) -> str | None:
+    """The last formula or number of a text; a last line of bare LaTeX as a whole.
+
+    One under a denial is passed over ("It is 42, not 43") unless the same stands before it.
+    """
     tail = _BOLD.sub("", tail)
+    if "(" in tail or "[" in tail:
+        tail = _REFERENCE.sub("", tail)
     found, start, position = None, 0, -1
     for match in _MATHS.finditer(tail):
         found, start, position = _content(match), match.start(), match.end()
@@ -197,4 +231,7 @@ def _last_value(tail: str) -> str | None:
         return line
     for match in _NUMBERS.finditer(tail, max(position, 0)):
         found, start = match[0], match.start()
-    return None if found is None or _DENIED.search(tail, max(0, start - 60), start) else found
+    if found is None or not (denial := _DENIED.search(tail, max(0, start - 60), start)):
+        return found
+    before = None if before_denial else _last_value(tail[: denial.start()], before_denial=True)
+    return None if before == found else before

@@ -19,8 +19,8 @@ _NUMBER = re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|0|[1-9]\d*)(?:\.\d+)?")
 def table_iou(record: Record, text: str) -> Score:
     """|P ∩ G| / |P ∪ G| over rows as multisets; row order is free, column order is not; two empty tables agree.
 
-    Tables are JSON, `{"data": [row, ...]}` or the bare list. The answer is the last `<answer>` block of the final
-    text, else its last fenced block, else the last table that stands in it as bare JSON.
+    Tables are JSON, `{"data": [row, ...]}` or the bare list. The answer is read from the last `<answer>` block, else
+    from the whole final text: the last fenced block that is a table, else the last table that stands there bare.
     """
     gold = parse_table(record.gold.golden_label)
     if gold is None:
@@ -59,7 +59,7 @@ def _cell(value: Any) -> Hashable:
         return ("list", *map(_cell, value))
     if isinstance(value, dict):
         return ("object", *((key, _cell(value[key])) for key in sorted(value)))
-    plain = " ".join(compatible(str(value)).split())
+    plain = " ".join(compatible(str(value)).split()).replace("−", "-")
     if _NUMBER.fullmatch(plain):
         return ("number", Decimal(plain.replace(",", "")))
     return ("text", plain)
@@ -73,32 +73,37 @@ def _rows(value: Any) -> list[Any] | None:
 
 def _answer_table(text: str) -> list[Any] | None:
     block = _last_block(text)
-    if block is not None:
-        fences = _FENCE.findall(block)
-        return parse_table(fences[-1] if fences else block)
-    if fences := _FENCE.findall(text):
-        return parse_table(fences[-1])
-    return _last_bare_table(text)
+    part = text if block is None else block
+    for fenced in reversed(_FENCE.findall(part)):
+        if (table := parse_table(fenced)) is not None:
+            return table
+    return _last_bare_table(part)
 
 
 def _last_block(text: str) -> str | None:
-    """Content of the last closed `<answer>` block, else of one cut off before its closing tag, else None."""
+    """Content of the last `<answer>` block that is closed, else of one cut off before its closing tag, else None."""
     ends = [match.start() for match in _CLOSE.finditer(text)]
-    end = ends[-1] if ends else len(text)
-    starts = [match.end() for match in _OPEN.finditer(text, 0, end)]
-    return text[starts[-1] : end] if starts else None
+    starts = [match.end() for match in _OPEN.finditer(text, 0, ends[-1] if ends else len(text))]
+    if not starts:
+        return None
+    # A closing tag may follow that closes nothing.
+    return text[starts[-1] : next((end for end in ends if end >= starts[-1]), len(text))]
 
 
 def _last_bare_table(text: str) -> list[Any] | None:
     """The last JSON table at top level; gives up once brackets that open no JSON have cost too much reading.
 
-    A bare list of plain values ("see [1]") counts only where no table with rows stands in the text.
+    Nothing inside JSON that is cut off at the end of the text counts. A bare list of plain values ("see [1]") counts
+    only where no table with rows stands in the text.
     """
     table, plain, position, effort = None, None, 0, 8 * len(text) + 10_000
+    end = len(text.rstrip())
     while effort > 0 and (opening := _OPENING.search(text, position)):
         try:
             value, position = _DECODER.raw_decode(text, opening.start())
         except json.JSONDecodeError as error:
+            if error.pos >= end:
+                break
             # The error counts the newlines before it, which costs about a 32nd of reading them.
             position, effort = opening.end(), effort - (error.pos - opening.start()) - opening.start() // 32 - 1
             continue
@@ -122,4 +127,5 @@ def _number(text: str) -> Decimal | str:
 
 
 _OPENING = re.compile(r"[\[{](?=\s*(?:[\[{\"\]}\-\d]|true\b|false\b|null\b))")
-_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=str)
+# Not strict: cells may run over lines, white space in them is collapsed.
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=str, strict=False)

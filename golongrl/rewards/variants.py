@@ -18,6 +18,7 @@ from golongrl.rewards.gold import gold_response
 from golongrl.rewards.items import gold_aliases
 from golongrl.rewards.math import gold_expression
 from golongrl.rewards.probes.parts import LIST_METRICS, by_letter, items_of, rows_of, shortest_reference, verbatim
+from golongrl.rewards.retrieval_math import names_documents
 
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _WRAPPED = ("*", "`", '"', "'", "“", "”", "‘", "’", "「", "」", "『", "』", "_")
@@ -98,7 +99,7 @@ def _wide_letter(record: Record) -> str | None:
 
 def _number(form: str, record: Record, *, plain: bool = False) -> str | None:
     """The gold number or expression in a sentence; `plain` ones are bare numbers without unit or percent sign."""
-    if record.form != "math" or record.extra_info.get("reward_mode") == "retrieval_calculate":
+    if record.form != "math" or names_documents(record):
         return None
     gold = gold_expression(gold_aliases(record)[0])
     if not plain:
@@ -109,6 +110,14 @@ def _number(form: str, record: Record, *, plain: bool = False) -> str | None:
     if quantity.expression.startswith("\\"):
         return None
     return form.format(quantity.expression)
+
+
+def _in_sentence(record: Record) -> str | None:
+    """The gold as it is written, behind a phrase: its unit has to be read as well."""
+    gold = gold_aliases(record)[0] if record.form == "math" else ""
+    if "\\" in gold or "$$" in gold or "\n" in gold or _number("{}", record) is None:
+        return None
+    return f"The answer is {gold}."
 
 
 def _wide_number(record: Record) -> str | None:
@@ -200,6 +209,7 @@ VARIANTS: dict[str, Variant] = {
     "letter_chinese": Variant("答案：B", partial(_letter, "综上所述，答案：{}")),
     "letter_full_width": Variant("a full-width letter", _wide_letter),
     "number_stated": Variant("The answer is 42.", partial(_number, "The answer is ${}$.")),
+    "number_in_sentence": Variant("The answer is 42 km.", _in_sentence),
     "number_chinese": Variant("答案是 42", partial(_number, "答案是 {}", plain=True)),
     "number_alone": Variant("the number alone", partial(_number, "**{}**", plain=True)),
     "number_with_words": Variant("words behind the box", partial(_number, "\\boxed{{{}}}. I checked it twice.")),

@@ -52,6 +52,33 @@ def stated(response, options=("w", "x", "y", "z")):
         ("\\boxed{A} no, \\boxed{B}", "B"),
         ("A. foo is wrong\nB. bar is right\nThe correct answer is (A)", "A"),
         ("The answer is (A). The appendix says (Z).", "A"),
+        ("[Answer]\nOption B", "B"),
+        ("[Answer]\noption (B): Paris", "B"),
+        ("<answer>B</answer>", "B"),
+        ("<answer>\n(B)\n</answer>", "B"),
+        ('{"reasoning": "A is wrong", "answer": "B"}', "B"),
+        ("\\boxed{\\text{B. Paris}}", "B"),
+        ("\\boxed{B. \\text{Paris}}", "B"),
+        ("\\fbox{B}", "B"),
+        ("The answer is \\(B\\)", "B"),
+        ("The answer is:\n- B", "B"),
+        ("* B", "B"),
+        ("B is the answer.", "B"),
+        ("The answer is likely B.", "B"),
+        ("The answer seems to be B", "B"),
+        ("Final choice - B", "B"),
+        ("B - Paris", "B"),
+        ("The right answer is not A, but B.", "B"),
+        ("正确答案不是A而是B", "B"),
+        ("A选项错误，C选项错误。因此B选项正确。", "B"),
+        ("答案：B。解析：A正确，C正确，D正确。", "B"),
+        ("不选A，选B", "B"),
+        # What is said about another letter takes nothing back.
+        ("The answer is B, C is wrong", "B"),
+        ("The answer is B; D is too broad.", "B"),
+        ("答案是B,C项错误", "B"),
+        ("Among options A, B, C and D, option B is correct.", "B"),
+        ("The   answer\tis\r\n\r\nB", "B"),
     ],
 )
 def test_the_last_stated_letter_counts(response, letter):
@@ -70,6 +97,12 @@ def test_the_last_stated_letter_counts(response, letter):
         "Definitely",
         "[Answer] A dog",
         "I have no idea",
+        "I would not choose B",
+        "Don't pick B",
+        "不选B",
+        "不应该选B",
+        "option-B pricing",
+        "\\boxed{B=3}",
     ],
 )
 def test_words_and_letters_that_are_no_option_state_nothing(response):
@@ -87,6 +120,11 @@ def test_words_and_letters_that_are_no_option_state_nothing(response):
         ("\\boxed{A, B}", "AB"),
         ("A\nB\nC\nD", "ABCD"),
         ("A. w\nB. x\nC. y\nD. z", "ABCD"),
+        ("The answer is B or perhaps A", "AB"),
+        ("The answer is (B) (A)", "AB"),
+        ("The answer is B; A; C; D", "ABCD"),
+        ("(A) or (B) is correct", "AB"),
+        ("<answer>A</answer><answer>B</answer>", "AB"),
     ],
 )
 def test_hedging_earns_nothing(response, letters):
@@ -112,6 +150,7 @@ def test_options_bound_the_letters():
         ("答案：B", "B"),
         ("Paris", None),
         ("Dr. B", None),
+        ("①③", None),
         ("The answer", None),
     ],
 )
@@ -125,6 +164,12 @@ def test_a_gold_text_is_compared_with_the_first_line():
     assert score_response(sample, "[Answer]\nParis").value == 1
     assert score_response(sample, "[Answer]\nIt is Paris").value == 0
     assert score_response(sample, "[Answer]\n").reason == "no_answer"
+
+
+def test_circled_numbers_are_the_answer_to_which_statements_hold():
+    assert score_response(record("①③"), "[答案]\n①③").value == 1
+    assert score_response(record("①③"), "[答案]\n②③").value == 0
+    assert score_response(record("①③"), "[答案]\n③").value == 0
 
 
 def test_long_runs_of_letters_are_read_in_bounded_time():

@@ -83,6 +83,15 @@ def test_long_adversarial_answers(metric):
             assert time.monotonic() - start < LIMIT_SECONDS, f"{unit!r} took too long"
 
 
+@pytest.mark.parametrize("metric", ["choice", "math", "em"])
+@pytest.mark.parametrize("phrase", ["The answer is", "答案是", "I choose", "\\boxed{", "[Answer]\nB"])
+def test_white_space_without_end_behind_an_answer_phrase(metric, phrase):
+    for space in (" ", "\t", "\n", "\u3000", " \n", "\r\n"):
+        start = time.monotonic()
+        score_response(sample(metric), phrase + space * (SIZE // len(space)) + "x", think="optional")
+        assert time.monotonic() - start < LIMIT_SECONDS, f"{space!r} took too long"
+
+
 def test_documents_and_number_in_long_text():
     record = parse_record(
         {

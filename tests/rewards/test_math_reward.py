@@ -55,11 +55,26 @@ def value(gold, answer, **extra_info):
         ("The answer is Paris.", "Paris"),
         ("nothing at all", None),
         ("The sum of 10 is not wanted; it comes to 1,000.99m²", "1,000.99"),
-        ("the number is not 10 which is 1,000.99€", "1,000.99"),
+        ("the number is not 10 which is 1,000.99€", "1,000.99€"),
         ("Final Answer: The largest $n$ is 34.", "34"),
         ("So\n\n-\\frac{10}{9}", "-\\frac{10}{9}"),
         (r"$$\boxed{(2, 2)} \quad \text{and} \quad \boxed{(6, 2)}$$", "(2, 2), (6, 2)"),
         (r"\boxed{1}\boxed{2}", "1, 2"),
+        ("答案是 1.2 亿元。", "1.2 亿元"),
+        ("共计12亿3000万元", "12亿3000万元"),
+        ("The answer is $42M.", "$42M"),
+        ("It cost US$42.5B.", "US$42.5B"),
+        ("The answer is 42 km/h on average", "42 km/h"),
+        ("The answer is 42 in total", "42"),
+        ("The answer is 2 1/2", "2 1/2"),
+        ("The ratio is 1:2", "1:2"),
+        ("The answer is 1,2", "1, 2"),
+        ("10⁶", "10^6"),
+        ("1.5x", None),
+        ("**42** (see Table 3)", "42"),
+        ("The value is 42 [1].", "42"),
+        ("It is 42, not 43.", "42"),
+        ("It is 42. It is not 42.", None),
     ],
 )
 def test_the_stated_answer(text, stated):
@@ -90,13 +105,23 @@ def test_behind_a_marker_the_first_line_is_the_answer():
         (r"5 \text{ km}", 5),
         ("12 students per class", 12),
         ("2023年", 2023),
+        ("1.2 亿元", 120_000_000),
+        ("12亿3000万", 1_230_000_000),
+        ("$42M", 42_000_000),
+        ("€1.5m", 1_500_000),
+        ("42 km/h", 42),
+        ("42 m^2", 42),
+        ("42元/股", 42),
+        ("$42/share", 42),
     ],
 )
 def test_quantities(text, number):
     assert parse_quantity(text).value == number
 
 
-@pytest.mark.parametrize("text", ["3x", "5m", "1,2", "(1,2)", "3 or 5", "3-5", "2 pi", "", "-", "1e99999", "9" * 500])
+@pytest.mark.parametrize(
+    "text", ["3m/s", "3/x", "3M", "3x", "5m", "1,2", "(1,2)", "3 or 5", "3-5", "2 pi", "", "-", "1e99999", "9" * 500]
+)
 def test_what_is_no_quantity(text):
     assert parse_quantity(text) is None
 
@@ -118,6 +143,13 @@ def test_what_is_no_quantity(text):
         ("x=3", "3", True),
         ("x=3", "y=3", False),
         ("3 million", "3", False),
+        ("42 km/h", "42 kilometres per hour", True),
+        ("42 km/h", "42 km", True),
+        ("42 km/h", "42 m/s", False),
+        ("42 m^2", "42平方米", True),
+        ("42 m^2", "42 m", False),
+        ("42 GB", "42 MB", False),
+        ("42元/股", "42", True),
     ],
 )
 def test_equal_quantities(gold, answer, equal):
@@ -145,10 +177,35 @@ def test_equal_quantities(gold, answer, equal):
         ("8", "Total: 3+5", 1.0),
         (r"\boxed{8}", "8", 1.0),
         ("The answer is 8", "8", 1.0),
+        # The unit that follows a stated number counts, as it does in a box.
+        ("5 km", "The answer is 5 m.", 0.0),
+        ("5 km", "The answer is 5 kilometres.", 1.0),
+        ("42 hours", "It took 42 minutes.", 0.0),
+        ("100元", "答案是100美元", 0.0),
+        ("1.2亿元", "答案是 1.2 亿元", 1.0),
+        ("3", "答案是 3 万", 0.0),
+        ("42 m²", r"\boxed{\text{42 m²}}", 1.0),
+        ("约42", r"\boxed{42}", 1.0),
+        # What equals the gold word by word is right, whatever else could be read from it.
+        ("10:30", "The answer is 10:30.", 1.0),
+        ("2023年5月", "答案是2023年5月。", 1.0),
+        ("May 17, 2023", "May 17, 2023", 1.0),
+        ("May 17, 2023", "May 18, 2023", 0.0),
+        ("yes", "So:\n\nYes.", 1.0),
+        ("(1, 2)", "(1, 2)", 1.0),
+        ("42 ± 3", "**Answer:** 42 ± 3", 1.0),
+        ("3 h 20 min", "The answer is 3 h 20 min", 1.0),
+        # But two answers are none.
+        ("0.5", "0.5\nyes", 1.0),
+        ("yes", "0.5\nyes", 0.0),
     ],
 )
 def test_algebra_and_words(gold, answer, expected):
     assert value(gold, answer) == expected
+
+
+def test_an_empty_box_is_no_gold():
+    assert score_response(record(r"\boxed{ }"), r"\boxed{1}").reason == "malformed_gold"
 
 
 def test_tolerance_counts_only_where_the_record_states_it():

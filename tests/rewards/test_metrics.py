@@ -40,6 +40,24 @@ def test_exact_match(response, expected):
     assert value(record("em", "City of Light", label="Paris"), response) == expected
 
 
+def test_lines_that_only_wrap_an_answer_are_no_content():
+    assert value(record("em", label="Paris"), "[Answer]\n```\nParis\n```") == 1
+    assert value(record("f1", "a1", "b2"), "[Answer]\n```text\na1\nb2\n```") == 1
+    assert value(record("pairwise", "a1", "b2"), "<answer>\na1\nb2\n</answer>") == 1
+    # Two hits of three lines, the last of which says something: 4 / 5.
+    assert value(record("f1", "a1", "b2"), "a1\nb2\n```c3```") == pytest.approx(4 / 5)
+
+
+def test_circled_numbers_are_items_where_nothing_follows_them():
+    assert value(record("f1", "①", "③"), "1. ①\n2. ③") == 1
+    # One hit of two golds and two lines.
+    assert value(record("f1", "①", "③"), "①\n②") == 0.5
+
+
+def test_a_gold_without_content_is_malformed():
+    assert score_response(record("f1", "\u200b"), "a").reason == "malformed_gold"
+
+
 def test_exact_match_in_chinese():
     assert value(record("em", label="北京"), "【答案】北京。") == 1
     assert value(record("em", label="AB"), "ＡＢ") == 1
@@ -145,6 +163,11 @@ def table(*rows):
         ('<answer>[[1, "a"], [1000, "b"]]</answer>', 0),
         ('<answer>[["a", true], ["b", 1000]]</answer>', 1 / 3),
         ('<answer>{"data": [["a", 1], ["b", 1000]]', 0),
+        ('{"data": [["a", 1], ["b", 1000]]', 0),
+        ('<answer>Here it is: {"data": [["a", 1], ["b", 1000]]}</answer>', 1),
+        ('<answer>\u200b[["a", 1], ["b", 1000]]</answer> as asked </answer>', 1),
+        ('```json\n[["a", 1], ["b", 1000]]\n```\nUse it so:\n```python\nprint(rows)\n```', 1),
+        ('<answer>[["a", 1], ["b", 1000]]</answer>, not <answer></answer>', 0),
     ],
 )
 def test_table_iou(response, expected):
@@ -156,6 +179,8 @@ def test_table_cells_keep_their_type():
     assert value(table(["Ａ"]), '[["A"]]') == 1
     assert value(table([12345678901234567890]), "[[12345678901234567891]]") == 0
     assert value(table([None]), '[["None"]]') == 0
+    assert value(table([-5]), '[["\u22125"]]') == 1
+    assert value(table(["two lines"]), '[["two\nlines"]]') == 1
     assert value(table([1]), "[[1e99999999999999999999]]") == 0
     assert value(table(), '{"data": []}') == 1
 

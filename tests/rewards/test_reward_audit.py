@@ -186,6 +186,14 @@ def test_responses_that_fit_nothing_are_an_error(tmp_path):
         audit(data, responses=write(tmp_path / "r.jsonl", [{"id": 1}]), costly=False)
 
 
+def test_responses_to_an_index_that_two_rows_share_are_an_error(tmp_path):
+    twins = write(tmp_path / "d.jsonl", [row("em", 1, {"golden_label": city}) for city in ("Paris", "Rome")])
+    answers = write(tmp_path / "r.jsonl", [{"id": 1, "response": "Paris"}])
+    with pytest.raises(DataError, match=r"rows 1 and 2 share the index 1, .* extra_info.index of its own"):
+        audit(twins, responses=answers, probes=False)
+    assert audit(twins, probes=False).passed
+
+
 def test_a_sample_is_drawn_by_seed(tmp_path):
     data = write(tmp_path / "d.jsonl", good_rows())
     first, again, other = (audit(data, sample=10, seed=seed, probes=False) for seed in (1, 1, 2))
@@ -232,6 +240,20 @@ def test_every_probe_stays_below_its_bound_on_one_gold_as_well():
             response = probe.response(sample, None) if metric in probe.row_bounds and not probe.rows else None
             if response is not None:
                 assert score_response(sample, response).value <= probe.row_bounds[metric], (name, metric)
+
+
+def test_published_rows_that_name_documents_by_their_source_alone_pass(tmp_path):
+    sample = row("math", 1, {"golden_label": "42", "doc_ids": ["<|doc_3|>"]})
+    sample = {**sample, "data_source": "retrieval_calculate", "extra_info": {"index": 1}}
+    report = audit(write(tmp_path / "d.jsonl", [sample]), costly=False)
+    assert report.passed, report.failures
+
+
+def test_the_attack_by_another_unit_names_one_that_is_not_the_golds():
+    golds = {"5 km": "The answer is 5 kg.", "2.5 kg": "The answer is 2.5 km.", "42": None, "x": None}
+    for gold, attack in golds.items():
+        sample = parse_record(row("math", 1, {"golden_label": gold}))
+        assert PROBES["other_unit"].response(sample, None) == attack
 
 
 def test_guess_rate():

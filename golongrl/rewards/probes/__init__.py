@@ -9,21 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from golongrl.core import tasks
 from golongrl.core.records import Record
 from golongrl.rewards.probes import with_gold as gold
 from golongrl.rewards.probes import without_gold as blind
-from golongrl.rewards.probes.parts import guess_rate
+from golongrl.rewards.probes.parts import LIST_METRICS, guess_rate
 
 __all__ = ["CHANCE", "PROBES", "Probe", "guess_rate"]
 
 CHANCE = -1.0
+"""Stands for the rate of guessing among a record's options."""
 
-_METRICS = ("em", "choice", "f1", "math", "iou", "subem", "ndcg", "pairwise", "rouge_l")
-_LISTS = ("f1", "subem", "ndcg", "pairwise")
+_METRICS = tuple(capability.metric for capability in tasks.CAPABILITIES.values())
 _NOTHING = dict.fromkeys(_METRICS, 0.0)
 # Common words of any text meet common words of a summary.
 _NO_SUMMARY = {**_NOTHING, "rouge_l": 0.35}
-_COPY = {**dict.fromkeys((*_LISTS, "iou", "rouge_l"), 0.5), "math": 0.2, "choice": CHANCE}
+_COPY = {**dict.fromkeys((*LIST_METRICS, "iou", "rouge_l"), 0.5), "math": 0.2, "choice": CHANCE}
 
 
 @dataclass(frozen=True)
@@ -81,21 +82,21 @@ PROBES: dict[str, Probe] = {
     "then_wrong": Probe("the gold answer, revoked for a wrong one", gold.then_wrong, _NO_SUMMARY),
     "denied": Probe("the gold answer under a denial", gold.denied, dict.fromkeys(("em", "choice", "math"), 0.0)),
     "hedged": Probe(
-        "the gold answer or a wrong one", gold.hedged_with_wrong, dict.fromkeys((*_LISTS, "em", "math"), 0.0)
+        "the gold answer or a wrong one", gold.hedged_with_wrong, dict.fromkeys((*LIST_METRICS, "em", "math"), 0.0)
     ),
-    "in_a_sentence": Probe("every gold item inside a sentence", gold.in_a_sentence, dict.fromkeys(_LISTS, 0.0)),
+    "in_a_sentence": Probe("every gold item inside a sentence", gold.in_a_sentence, dict.fromkeys(LIST_METRICS, 0.0)),
     "look_alikes": Probe(
         "the gold answer in letters of another alphabet",
         gold.look_alikes,
         # Items without such letters stay right.
         dict.fromkeys(("em", "choice"), 0.0),
-        dict.fromkeys(_LISTS, 0.5),
+        dict.fromkeys(LIST_METRICS, 0.5),
     ),
     "gold_of_another": Probe(
         "the gold answer of another record",
         gold.of_another,
         {},
-        {**dict.fromkeys(_METRICS, 0.2), **dict.fromkeys((*_LISTS, "iou", "rouge_l"), 0.5)},
+        {**dict.fromkeys(_METRICS, 0.2), **dict.fromkeys((*LIST_METRICS, "iou", "rouge_l"), 0.5)},
         of_another=True,
     ),
     "prefix_only": Probe("the prefix of a verbatim answer alone", gold.prefix_only, {"em": 0.0}),
@@ -162,6 +163,7 @@ PROBES: dict[str, Probe] = {
     "one_more": Probe("the gold number plus one", partial(gold.near, "one more"), {"math": 0.0}),
     "ten_times": Probe("ten times the gold number", partial(gold.near, "ten times"), {"math": 0.0}),
     "other_sign": Probe("the gold number with the other sign", partial(gold.near, "other sign"), {"math": 0.0}),
+    "other_unit": Probe("the gold number with another unit", gold.other_unit, {"math": 0.0}),
     # The prompt itself
     "prompt_end": Probe("the end of the prompt, copied", blind.copied_end, {"em": 0.0}, _COPY),
     "prompt_whole": Probe("the whole prompt, copied", blind.copied_whole, {"em": 0.0}, _COPY, rows=20),

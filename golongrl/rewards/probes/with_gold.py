@@ -37,18 +37,22 @@ def _thinkable(record: Record) -> str | None:
 
 
 def in_thinking(record: Record) -> str | None:
+    """The right answer, only inside the thinking block."""
     return f"<think>\n{gold}\n</think>\n" if (gold := _thinkable(record)) else None
 
 
 def in_thinking_then_refusal(record: Record) -> str | None:
+    """The right answer inside the thinking block, a refusal behind it."""
     return f"<think>\n{gold}\n</think>\nI do not know." if (gold := _thinkable(record)) else None
 
 
 def in_unclosed_thinking(record: Record) -> str | None:
+    """The right answer inside a thinking block that stays open."""
     return f"<think>\n{gold}\n" if (gold := _thinkable(record)) else None
 
 
 def in_reopened_thinking(record: Record) -> str | None:
+    """The right answer inside a second thinking block, which stays open."""
     return f"<think>\n</think>\n<think>\n{gold}\n" if (gold := _thinkable(record)) else None
 
 
@@ -252,6 +256,14 @@ def near(change: str, record: Record) -> str | None:
         return None
     value = {"one more": quantity.value + 1, "ten times": quantity.value * 10, "other sign": -quantity.value}[change]
     return f"\\boxed{{{replace(quantity, value=value).expression}}}"
+
+
+def other_unit(record: Record) -> str | None:
+    """The gold number with another unit."""
+    quantity = gold_expression(gold_aliases(record)[0]).quantity
+    if quantity is None or len(gold_aliases(record)) > 1 or not quantity.unit or "\\" in quantity.expression:
+        return None
+    return f"The answer is {quantity.expression} {'kg' if quantity.unit != 'kg' else 'km'}."
 
 
 def prefix_only(record: Record) -> str | None:
