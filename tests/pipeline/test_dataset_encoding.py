@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -57,16 +58,22 @@ def test_spans_are_found_again_in_what_is_shown(blocks, data):
 
 def test_a_row_of_a_cut_table_is_found_behind_the_header():
     whole = document([("paragraph", "Before."), ("table", ["a", "b"], [["1", "2"], ["3", "4"]])])
-    from dataclasses import replace
-
     table = whole.blocks[1]
-    cut = replace(table, table=replace(table.table, rows=table.table.rows[1:]))
+    cut = table._replace(table=replace(table.table, rows=table.table.rows[1:]))
     stretch = Excerpt(whole, [cut])
     assert stretch.text == "| a | b |\n| 3 | 4 |"
     cell = table.table.rows[1].cell_spans[1]
     shown = stretch.locate(cell)
     assert stretch.text[shown.start : shown.end] == "4"
     assert stretch.locate(table.table.rows[0].cell_spans[0]) is None
+
+
+@given(st.lists(BLOCK, max_size=12))
+def test_blocks_of_a_kind_are_all_of_them_in_order(blocks):
+    made = document(blocks)
+    assert set(made.by_kind) == {"heading", "paragraph", "item", "code", "turn", "table"}
+    for kind, found in made.by_kind.items():
+        assert found == [block for block in made.blocks if block.kind == kind]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Filters of phase 1: what is taken out of documents, which language they are in, what is refused and why."""
 
 import hashlib
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from golongrl.core.documents import DocumentBuilder
 from golongrl.core.text import normalise
-from golongrl.pipeline.dataset.filters import boilerplate, characters, gutenberg, language, quality
+from golongrl.pipeline.dataset.filters import boilerplate, characters, gutenberg, language, quality, site_text
+from golongrl.pipeline.dataset.filters import contents as contents_filter
 from golongrl.pipeline.dataset.filters.quality import fault
 
 PROSE = (
@@ -301,6 +303,47 @@ def test_words_are_counted_as_splitting_counts_them(sample):
     words, dense = quality._words(characters.classes(sample))
     assert (words, dense) == (len(sample.split()), len("".join(sample.split())))
     assert quality._lone_dashes(sample) == sample.split().count("-")
+
+
+FILLERS = ("mill", "a", "éé", "naïve", "x1", "up-on", "b.c", "«да»", "of")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 9), st.sampled_from(FILLERS), st.integers(0, 190))
+def test_english_that_is_sure_is_english_word_by_word(function_words, filler, others):
+    sample = " ".join(["then"] + [filler, "the"] * function_words + [filler] * others)
+    if language._is_surely_english(sample, sample.encode()):
+        found = language._WORD.findall(sample)
+        assert len(found) >= language.MIN_WORDS
+        assert found.count("the") + found.count("of") >= max(2, language.ENGLISH_SHARE * len(found))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from((".", ". ", "·", "_ ", "…", "-")), max_size=14))
+def test_every_line_with_leaders_has_the_row_of_marks_that_is_looked_for_first(marks):
+    line = f"A{''.join(marks)} 12"
+    assert contents_filter._ROW_OF_MARKS.search(line) or not contents_filter._LEADER.fullmatch(line)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["a" * 60, "b" * 120, "中" * 30, " ", "\n", "\u3000"]), min_size=1, max_size=12))
+def test_unbroken_strings_are_those_between_any_white_space_and_other_scripts(parts):
+    text = "".join(parts)
+    whole = sum(map(len, re.findall(r"[!-~]{100,}", text))) / len(text)
+    assert site_text._share_unbroken(text) == whole
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("a1٢#.… "), max_size=40))
+def test_symbols_are_hash_signs_that_number_nothing_and_runs_that_are_ellipses(sample):
+    wanted = sum(len(re.findall(pattern, sample)) for pattern in (r"#(?!\d)", "…+", r"\.\.\.+"))
+    assert quality._symbols(sample) == wanted
+
+
+def test_blocks_as_long_as_earlier_ones_stay_unless_they_say_the_same():
+    passage = prose(8)
+    other = [text.replace("river", "stone") for text in passage]
+    assert boilerplate.strip(document(*passage, "In between.", *other))[1] == {}
 
 
 def test_good_kinds_of_documents_pass():

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golongrl.core import tasks
@@ -22,6 +22,12 @@ from golongrl.rewards import gold_response, score_response
 def built(builder, title):
     document = builder.build(source=f"{title}.md", title=title)
     return Excerpt(document, document.blocks)
+
+
+def excerpt_of(text):
+    builder = DocumentBuilder()
+    builder.paragraph(text)
+    return built(builder, "Numbers")
 
 
 def table(title, names, rows, language="en"):
@@ -409,3 +415,24 @@ def test_criteria_count_what_the_forms_need():
     assert counting.holds_turns(meeting()[0].document) == 60
     assert counting.holds_turns(article((1, 1, 1)).document) == 0
     assert counting.holds_years(dated_text().document) == 2
+
+
+YEARS = ["1850", "1999", "2024", "19", "20", "18", "1", "0", "²", "９", "%", ",", " ", "x", "年"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(YEARS), max_size=60).map("".join))
+def test_numbers_that_read_like_years(text):
+    """Four digits from 1800 to 2099, no part of a longer number and no percentage; at most twenty are counted."""
+    builder = DocumentBuilder()
+    builder.paragraph(f"x{text}")
+    shown = builder.build(source="x").text
+    places = [at for at in range(1, len(shown)) if re.match(r"(?:18|19|20)\d\d(?![\d%])", shown[at:])]
+    found = sum(not shown[at - 1].isdigit() for at in places)
+    assert counting.holds_years(excerpt_of(shown).document) == min(20, found)
+
+
+def test_a_look_for_years_among_many_numbers_ends():
+    """Two thousand numbers are looked at, those with 19 first."""
+    assert counting.holds_years(excerpt_of("20.5 1999 " * 1_000).document) == 20
+    assert counting.holds_years(excerpt_of("190 " * 1_998 + "2024 " * 9).document) == 2

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from golongrl.core import tasks
 from golongrl.core.documents import DocumentBuilder, Span
@@ -313,3 +315,28 @@ def test_entry_value_needs_a_list_of_entries_and_a_key_of_its_own():
 def test_amounts_for_assignment():
     assert definitions.count_definitions(built("租赁办法", lease).document) == 2
     assert definitions.count_entries(built("Zoo", zoo).document) == 3
+
+
+SAID = ["The term fee means a sum. ", '"Fee" refers to ', '"Fee" refers to: a sum. ', '"Fee" denotes a sum. ']
+SAID += ["A fee is defined as a sum. ", "means ", "The fee has the meaning of a sum. ", "x"]
+SAID += ["本法所称租金，是指钱。", "指"]
+KINDS = st.sampled_from(["paragraph", "item", "turn", "code"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(KINDS, st.lists(st.sampled_from(SAID), max_size=4)), max_size=6), st.booleans())
+def test_definitions_are_counted_as_every_block_by_itself_holds_them(stretches, chinese):
+    def fill(b):
+        b.heading("这是一部关于租赁的法律" if chinese else "A law", 1)
+        for kind, parts in stretches:
+            text = "".join(parts)
+            {"paragraph": b.paragraph, "code": b.code}.get(kind, lambda _: None)(text)
+            if kind == "item":
+                b.item(text, 1)
+            elif kind == "turn":
+                b.turn("A", text)
+
+    document = built("Law", fill).document
+    spans = [block.content for block in document.blocks if block.kind in ("paragraph", "item")]
+    each = [len(list(definitions.definitions(document.text, span, document.language))) for span in spans]
+    assert definitions.count_definitions(document) == sum(each)

@@ -120,6 +120,12 @@ def test_a_character_that_composes_with_the_one_before_is_never_taken_as_it_is()
     assert all(table[code] >= near_duplicates._MARKED for code in seconds | combining)
 
 
+def test_signing_leaves_the_settings_of_numpy_alone():
+    before = np.getbufsize()
+    signature("The mill stands by the old river bank.", "en")
+    assert np.getbufsize() == before
+
+
 def test_short_and_empty_texts():
     assert similarity(signature("two words", "en"), signature("two words.", "en")) == 1
     assert similarity(signature("two words", "en"), signature("words two", "en")) < 0.2

@@ -1,5 +1,6 @@
 """Phase 2, assign: which documents hold what a capability's questions are made of, why, and which are held out."""
 
+import functools
 import itertools
 import random
 from collections import Counter
@@ -34,25 +35,27 @@ class Criterion:
 
 
 def _longest_table(document: Document) -> int:
-    return max((len(b.table.rows) for b in document.blocks if b.table is not None and b.table.regular), default=0)
+    tables = (block.table for block in document.by_kind["table"])
+    return max((len(table.rows) for table in tables if table is not None and table.regular), default=0)
 
 
 def _headings(document: Document) -> int:
-    return sum(block.kind == "heading" for block in document.blocks)
+    return len(document.by_kind["heading"])
 
 
 def _items_below_headings(document: Document) -> int:
-    return sum(block.kind == "item" for block in document.blocks) if _headings(document) >= 2 else 0
+    return len(document.by_kind["item"]) if _headings(document) >= 2 else 0
 
 
 def _prose(document: Document) -> int:
-    running = sum(b.span.end - b.span.start for b in document.blocks if b.kind in ("paragraph", "turn"))
+    blocks = itertools.chain(document.by_kind["paragraph"], document.by_kind["turn"])
+    running = sum(block.span.end - block.span.start for block in blocks)
     # A Chinese character says about as much as two or three Latin letters.
     return running * 2 if document.language == "zh" else running
 
 
 def _speakers(document: Document) -> int:
-    return len({block.speaker for block in document.blocks if block.kind == "turn"})
+    return len({block.speaker for block in document.by_kind["turn"]})
 
 
 def _opening(document: Document) -> int:
@@ -124,9 +127,14 @@ def _served(entry: Entry, capabilities: Sequence[str]) -> dict[str, list[TaskFor
     return served
 
 
+@functools.cache
+def _needs(capability: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(form.needs for form in TASK_FORMS.values() if form.capability == capability))
+
+
 def lacks(capability: str, entry: Entry) -> str:
     """What a document would have to hold to carry a capability."""
-    needs = dict.fromkeys(form.needs for form in TASK_FORMS.values() if form.capability == capability)
+    needs = _needs(capability)
     if all(meets(entry, name) for name in needs):
         return "no form of it reads this language"
     return "lacks " + ", or ".join(CRITERIA[name].sentence for name in needs)
@@ -134,8 +142,7 @@ def lacks(capability: str, entry: Entry) -> str:
 
 def why(capability: str, entry: Entry) -> str:
     """Why a document can, or cannot, carry a capability, with what it holds."""
-    needs = dict.fromkeys(form.needs for form in TASK_FORMS.values() if form.capability == capability)
-    held = ", ".join(f"{name} {entry.amounts[name]}" for name in needs if meets(entry, name))
+    held = ", ".join(f"{name} {entry.amounts[name]}" for name in _needs(capability) if meets(entry, name))
     return f"holds {held}" if held else lacks(capability, entry)
 
 

@@ -46,8 +46,10 @@ def unpack(stored: bytes) -> dict[str, Any]:
 
 def _head(document: Document) -> dict[str, Any]:
     blocks: list[Any] = []
-    for block in document.blocks:
-        blocks += (_CODES[block.kind], block.span.start, block.span.end, _fact(block))
+    for kind, (start, end), _, level, group, speaker, table in document.blocks:
+        # What a block's rendering does not say: a table's form, a turn's speaker, a heading's level, an item's list.
+        fact = int(table.regular) if table is not None else speaker if kind == "turn" else level or group
+        blocks += (_CODES[kind], start, end, fact)
     return {
         "sha256": document.sha256,
         "source": document.source,
@@ -56,17 +58,6 @@ def _head(document: Document) -> dict[str, Any]:
         "licence": document.licence,
         "blocks": blocks,
     }
-
-
-def _fact(block: Block) -> Any:
-    """What a block's rendering does not say: a heading's level, an item's list, a turn's speaker, a table's form."""
-    if block.kind == "heading":
-        return block.level
-    if block.kind == "item":
-        return block.group
-    if block.kind == "turn":
-        return block.speaker
-    return int(block.table.regular) if block.table is not None else 0
 
 
 def _block(text: str, code: int, start: int, end: int, fact: Any) -> Block:
@@ -144,17 +135,14 @@ class Entry:
 
 def kind_of(document: Document) -> str:
     """What a document mostly is: `table`, `dialogue`, `sections` (many headings) or `prose`."""
-    sizes = dict.fromkeys(KINDS, 0)
-    for block in document.blocks:
-        sizes[block.kind] += block.span.end - block.span.start
     total = max(1, len(document.text))
-    if sizes["table"] > total / 2:
+    if _size(document.by_kind["table"]) > total / 2:
         return "table"
-    if sizes["turn"] > total / 2:
+    if _size(document.by_kind["turn"]) > total / 2:
         return "dialogue"
-    headings = _count(document.blocks, "heading")
+    headings = len(document.by_kind["heading"])
     return "sections" if headings >= 3 and headings * 8_000 >= total else "prose"
 
 
-def _count(blocks: Sequence[Block], kind: BlockKind) -> int:
-    return sum(block.kind == kind for block in blocks)
+def _size(blocks: Sequence[Block]) -> int:
+    return sum(block.span.end - block.span.start for block in blocks)

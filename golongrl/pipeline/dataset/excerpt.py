@@ -284,7 +284,7 @@ class Measured:
             if row is not None and block.table is not None:
                 while stop < end and self.units[stop][0] == index:
                     stop += 1
-                block = replace(block, table=replace(block.table, rows=block.table.rows[row : row + stop - at]))
+                block = block._replace(table=replace(block.table, rows=block.table.rows[row : row + stop - at]))
             blocks.append(block)
             at = stop
         return Excerpt(document, blocks)

@@ -173,7 +173,9 @@ def _number(text: str, match: re.Match[str]) -> Cell:
     decimals = len(digits.partition(".")[2])
     word = (match["unit"] or "").casefold()
     currency = _CURRENCIES.get((match["currency"] or "").casefold(), "")
-    scale = next((n for n in _LONGEST_FIRST if word.startswith(n) and (word == n or not n.isascii())), "")
+    scale = ""
+    if word:
+        scale = next((n for n in _LONGEST_FIRST if word.startswith(n) and (word == n or not n.isascii())), "")
     word = word[len(scale) :]
     if word in _CURRENCIES:
         if currency not in ("", _CURRENCIES[word]):

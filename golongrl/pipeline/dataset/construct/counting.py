@@ -462,23 +462,24 @@ def _years_in(shown: str, before: str, after: str, language: str) -> set[int]:
 
 def holds_turns(document: Document) -> int:
     """Turns of a document in which two or more speak (criterion `turns`)."""
-    speakers = [block.speaker for block in document.blocks if block.kind == "turn"]
-    return len(speakers) if len(set(speakers)) > 1 else 0
+    turns = document.by_kind["turn"]
+    return len(turns) if len({block.speaker for block in turns}) > 1 else 0
 
 
 ENOUGH_YEARS = 20
 """Count at which a look for years ends."""
+_CENTURIES = tuple(map(re.compile, ("19", "20", "18")))
+"""One after the other: an expression that starts with a character is searched for many times faster than a choice."""
 _YEAR = re.compile(r"(?:1[6-9]|20)\d\d(?![\d%])")
 _LOOKS = 2_000
 
 
 def holds_years(document: Document) -> int:
     """Numbers that read like years, counted up to twenty (criterion `years`)."""
-    text, found, looks = document.text, 0, 0
-    for century in ("19", "20", "18"):
-        at = text.find(century)
-        while at >= 0 and found < ENOUGH_YEARS and looks < _LOOKS:
-            looks += 1
-            found += _YEAR.match(text, at) is not None and not text[at - 1 : at].isdigit()
-            at = text.find(century, at + 2)
+    text, found = document.text, 0
+    places = (match.start() for century in _CENTURIES for match in century.finditer(text))
+    for at in itertools.islice(places, _LOOKS):
+        found += _YEAR.match(text, at) is not None and not text[at - 1 : at].isdigit()
+        if found == ENOUGH_YEARS:
+            break
     return found

@@ -81,9 +81,10 @@ _TIMED = re.compile(
     re.IGNORECASE,
 )
 """Words that tell early from late."""
-_FOUR_DIGITS = re.compile(r"[12]\d{3}(?!\d)")
-_FOUR_DIGITS_YEAR = re.compile(r"([12]\d{3}) ?年")
-_ZH_YEAR = re.compile(rf"[一二][{_ZH_DIGITS}]{{3}}年")
+_FOUR_DIGITS = (re.compile(r"1\d{3}(?!\d)"), re.compile(r"2\d{3}(?!\d)"))
+"""An expression that starts with a character is searched for many times faster than one that starts with a choice."""
+_FOUR_DIGITS_YEAR = re.compile(r"年(?:(?<=[12]\d{3}年)|(?<=[12]\d{3} 年))")
+_ZH_YEAR = re.compile(rf"年(?<=[一二][{_ZH_DIGITS}]{{3}}年)")
 _CUES = (
     *("in ", "since ", "until ", "by ", "during ", "of "),
     *(f"{name} " for name in _MONTHS),
@@ -171,19 +172,16 @@ def holds_dates(document: Document) -> int:
     """How many different years a document seems to date something by (criterion `dates`, least 4)."""
     text = document.text[:MOST_TEXT]
     years = set()
-    # Every cue ends in a space: looking for it and a digit is many times faster than for four digits.
-    for sought in (" 1", " 2"):
-        at = text.find(sought)
-        while at >= 0:
-            start = at + 1
-            match = _FOUR_DIGITS.match(text, start)
-            if match and text[max(0, start - 10) : start].lower().endswith(_CUES):
+    for four_digits in _FOUR_DIGITS:
+        for match in four_digits.finditer(text):
+            start = match.start()
+            # Every cue ends in a space.
+            if text[start - 1 : start] == " " and text[max(0, start - 10) : start].lower().endswith(_CUES):
                 years.add(match[0])
-            at = text.find(sought, start)
-    if "年" in text:
-        years.update(match[1] for match in _FOUR_DIGITS_YEAR.finditer(text))
+    ends = (match.start() for match in _FOUR_DIGITS_YEAR.finditer(text))
+    years.update(text[max(0, end - 5) : end].rstrip(" ")[-4:] for end in ends)
     if document.language == "zh":
-        years.update(_ZH_YEAR.findall(text))
+        years.update(text[match.start() - 4 : match.end()] for match in _ZH_YEAR.finditer(text))
     return len(years)
 
 

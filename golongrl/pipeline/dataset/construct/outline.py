@@ -323,5 +323,5 @@ def _spoken(title: str, speakers: Sequence[str], least: int, kind: str, language
 
 def holds_headings_and_paragraphs(document: Document) -> int:
     """Headings of a document without turns (criterion `outline`)."""
-    kinds = [block.kind for block in document.blocks]
-    return 0 if "turn" in kinds or "paragraph" not in kinds else kinds.count("heading")
+    held = document.by_kind
+    return len(held["heading"]) if held["paragraph"] and not held["turn"] else 0

@@ -79,8 +79,8 @@ def headings_by_count(scene: Scene) -> Candidate | Unfit:
         return Unfit("fewer than three headings")
     words, alone = Words(excerpt), lone_headings(excerpt)
     fits: list[tuple[float, str, dict[int, list[int]]]] = []
-    sampled = (word for word in words.sample(scene.rng) if LEAST_PLACES <= words.text.count(word) <= MOST_PLACES)
-    for word in itertools.islice(sampled, WORDS_TRIED):
+    frequent = words.often(words.sample(scene.rng), LEAST_PLACES, MOST_PLACES)
+    for word in itertools.islice(frequent, WORDS_TRIED):
         held = words.by_heading(word) or {}
         if not FEWEST <= len(held) <= MOST or not all(alone[number] for number in held):
             continue

@@ -239,7 +239,8 @@ def _numeric_rows(table: Table) -> int:
 
 def holds_numeric_table(document: Document) -> int:
     """Rows of the longest table with a column of numbers (criterion `numeric_table`)."""
-    return max((_numeric_rows(block.table) for block in document.blocks if block.table is not None), default=0)
+    tables = (block.table for block in document.by_kind["table"])
+    return max((_numeric_rows(table) for table in tables if table is not None), default=0)
 
 
 def label_words(sheet: Sheet, language: str) -> str:

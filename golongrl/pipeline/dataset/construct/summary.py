@@ -231,14 +231,14 @@ def couplet_heading(scene: Scene) -> Candidate | Unfit:
 
 def count_abstracts(document: Document) -> int:
     """How many sections or opening paragraphs a document calls its abstract or summary."""
-    heads = sum(b.kind == "heading" and is_summary(document.slice(b.content)) for b in document.blocks)
+    heads = sum(is_summary(document.slice(block.content)) for block in document.by_kind["heading"])
     top = (document.slice(b.content) for b in document.blocks[:NEAR_TOP] if b.kind == "paragraph")
     return heads + sum(references.marked(text) is not None for text in top)
 
 
 def count_chapters(document: Document) -> int:
     """How many chapters of a document have several sections."""
-    return sum(1 for _ in _chapters(document.blocks))
+    return len(_chapters(document.by_kind["heading"]))
 
 
 def lead_starts(document: Document) -> list[int]:
@@ -263,7 +263,7 @@ def count_couplets(document: Document) -> int:
     """How many headings of a document are couplets."""
     if document.language != "zh":
         return 0
-    return sum(b.kind == "heading" and _couplet(document.slice(b.content)) is not None for b in document.blocks)
+    return sum(_couplet(document.slice(block.content)) is not None for block in document.by_kind["heading"])
 
 
 def _own_abstract(excerpt: Excerpt) -> tuple[list[Block], list[str], str]:

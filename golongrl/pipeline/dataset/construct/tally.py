@@ -139,5 +139,4 @@ def shown_paragraphs(shown: Shown) -> list[Line]:
 
 def holds_paragraphs(document: Document) -> int:
     """Paragraphs of a document without turns (criterion `paragraphs`)."""
-    kinds = [block.kind for block in document.blocks]
-    return 0 if "turn" in kinds else kinds.count("paragraph")
+    return 0 if document.by_kind["turn"] else len(document.by_kind["paragraph"])

@@ -2,8 +2,11 @@
 
 import bisect
 import itertools
+import operator
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from golongrl.core.documents import Block, Span
@@ -20,11 +23,16 @@ FEWEST_DOCUMENTS = 4
 WORDS_TRIED, SHARED_TRIED = 120, 360
 PIECES, PIECE = 24, {"en": 1_000, "zh": 500}
 """Random stretches of a long text, and their characters, in which words are looked for."""
+SHORTEST = {"en": 5, "zh": 2}
+"""Characters of the shortest content word (`prose.content_words`)."""
+SHORT = 50_000
+"""Characters of a text in which too few words are frequent for all of them to be counted one by one."""
 GOOD_ENOUGH = 3
 """Words that would do, of which the one with the widest evidence and the most items is taken."""
 _JOINTS = frozenset("-'’/.@\\:")
 _MARKUP = frozenset("_{}<>")
 _HAN = ("\u3400", "\u9fff")
+_LETTERS = re.compile("[a-z]{5,}")
 
 K = TypeVar("K")
 
@@ -46,12 +54,19 @@ class Words:
         starts, size = [0], len(self.text)
         if size > pieces * piece:
             starts, size = sorted(rng.sample(range(size - piece), pieces)), piece
-        found: set[str] = set()
-        for start in starts:
-            found.update(prose.content_words(self.text[start : start + size], self.excerpt.language))
-        words = sorted(found)
+        sampled = "\n".join(self.text[start : start + size] for start in starts)
+        words = sorted(prose.content_words(sampled, self.excerpt.language))
         rng.shuffle(words)
         return words
+
+    def often(self, words: Iterable[str], low: int, high: int) -> Iterator[str]:
+        """Those of some content words that stand in the excerpt so many times, inside longer words too."""
+        if len(self.text) < SHORT:
+            # Most words of a short text are rare, as the count of all its runs of so many letters tells at once.
+            size = SHORTEST[self.excerpt.language]
+            starts = Counter(self.text[at : at + size] for at in range(len(self.text)))
+            words = [word for word in words if starts[word[:size]] >= low]
+        return (word for word in words if low <= self.text.count(word) <= high)
 
     def places(self, word: str) -> list[int] | None:
         """Offsets in the document at which the excerpt shows a word. None when it also stands inside longer words
@@ -139,6 +154,15 @@ def _lower(text: str) -> str:
     return "".join(low if len(low := char.lower()) == 1 else char for char in text)
 
 
+def finder(text: str, language: str) -> Callable[[str], bool]:
+    """Whether content words stand in a text in lower case, inside longer words too: `in`, for many words."""
+    if language == "zh":
+        pairs = set(map(operator.add, text, text[1:]))
+        return lambda word: word[:2] in pairs and word in text
+    # A word lies inside one run of letters, and a text holds the same ones many times.
+    return "\n".join(set(_LETTERS.findall(text))).__contains__
+
+
 def _joins(beside: str) -> bool:
     """Whether the two characters beside a word, the nearest first, make it part of a longer one."""
     near, far = beside[:1], beside[1:]
@@ -159,8 +183,9 @@ class ContextWords:
 
     def shared(self, least: int) -> list[str]:
         """Sampled words that at least so many excerpts seem to hold, in random order."""
-        words = self.sampled[:SHARED_TRIED]
-        found = (word for word in words if sum(word in other.text for other in self.words) >= least)
+        finders = [finder(words.text, words.excerpt.language) for words in self.words]
+        sampled = self.sampled[:SHARED_TRIED]
+        found = (word for word in sampled if sum(holds(word) for holds in finders) >= least)
         return list(itertools.islice(found, WORDS_TRIED))
 
     def certain(self, word: str, held: Mapping[int, Sequence[int]]) -> bool:

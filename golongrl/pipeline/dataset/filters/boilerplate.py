@@ -81,7 +81,7 @@ def _rebuilt(document: Document, removed: Mapping[int, str], shortened: Mapping[
         if number in shortened:
             size = len(head) + inner.end - inner.start + len(tail)
             content = Span(start + len(head), start + size - len(tail))
-            blocks.append(replace(block, span=Span(start, start + size), content=content))
+            blocks.append(block._replace(span=Span(start, start + size), content=content))
         else:
             blocks.append(_moved(block, start - block.span.start))
         parts += (gap, head, document.text[inner.start : inner.end], tail)

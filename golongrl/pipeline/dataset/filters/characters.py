@@ -22,8 +22,8 @@ _CLASSES = {
 def classes(text: str) -> NDArray[np.uint8]:
     """The classes of every character of a text, as sums of bits."""
     if text.isascii():
-        return _table()[np.frombuffer(text.encode(), np.uint8)]
-    return _table()[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)]
+        return _table().take(np.frombuffer(text.encode(), np.uint8))
+    return _table().take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
 
 
 def count(found: NDArray[np.uint8], kind: int) -> int:

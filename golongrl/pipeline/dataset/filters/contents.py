@@ -27,6 +27,7 @@ _LEADER = re.compile(
     r".*?\S\s*(?:(?:(?:[.·_]\s?){4,}|…{2,})[\s-]*(?:\d{1,4}|[ivxlc]{1,7})[\s-]*|(?:[.·_]\s?){12,}|…{6,})",
     re.IGNORECASE,
 )
+_ROW_OF_MARKS = re.compile(r"[.·_]\s?[.·_]\s?[.·_]\s?[.·_]|……")
 _LEADERS = ("....", ". . .", "···", "· · ·", "……", "____")
 _ENDS = frozenset("0123456789ivxlcIVXLC.·_…- ")
 _CUE = re.compile(
@@ -45,11 +46,12 @@ _NUMBERED_STOP = re.compile(r"(?:^|\s)[\divxlc]+\.$", re.IGNORECASE)
 def find(document: Document, short: list[str]) -> set[int]:
     """The blocks of tables of contents."""
     blocks = document.blocks
-    found: set[int] = set()
-    if any(marks in document.text for marks in _LEADERS):
-        found |= {n for n, text in enumerate(short) if text and _has_leader(text)}
-        found |= {n for n, block in enumerate(blocks) if block.kind == "code" and _leader_block(document, block)}
+    found = {n for n, text in enumerate(short) if text[-1:] in _ENDS and _has_leader(text)}
+    found |= {n for n, block in enumerate(blocks) if block.kind == "code" and _leader_block(document, block)}
     if len(found) < LEADERS and not any(blocks[n].kind == "code" for n in found):
+        found = set()
+    # Looked for last, because hardly any text has lines that end like those with leaders.
+    if found and not any(marks in document.text for marks in _LEADERS):
         found = set()
     # A page number that a reader put on a line of its own.
     found |= {n + 1 for n in found if n + 2 in found and 0 < len(short[n + 1]) <= PAGE_NUMBER_CHARACTERS}
@@ -60,8 +62,10 @@ def find(document: Document, short: list[str]) -> set[int]:
 
 
 def _has_leader(text: str) -> bool:
-    # Most lines end otherwise, which is cheaper to see than the leaders.
-    return text[-1:] in _ENDS and len(text) <= 2 * ENTRY_CHARACTERS and bool(_LEADER.fullmatch(text))
+    if text[-1:] not in _ENDS or len(text) > 2 * ENTRY_CHARACTERS:
+        return False
+    # Hardly any text has such a row of marks, which is many times cheaper to see than that it is not led up to.
+    return bool(_ROW_OF_MARKS.search(text) and _LEADER.fullmatch(text))
 
 
 def _leader_block(document: Document, block: Block) -> bool:

@@ -18,6 +18,8 @@ _START = re.compile(
     r"|\*?END\*? ?\*?THE SMALL PRINT!?[^\n]{0,80}?\*END\*"
 )
 _NAMES = ("Project Gutenberg", "PROJECT GUTENBERG")
+_CUES = (*_NAMES, "THE SMALL PRINT")
+"""A text that holds none of them has no frame."""
 _END = re.compile(r"(?:\*{2,} ?|(?:^|\n)[#\s-]*)end of (?:the |this )?$", re.IGNORECASE)
 _BOOK = re.compile(r"(?:'s|’s)?,? ?(?:e-?book|e-?text|of )", re.IGNORECASE)
 _CREDIT = re.compile(r"(?:This )?(?:e-?text (?:was )?)?(?:produced|prepared|transcribed|scanned) by\b", re.IGNORECASE)
@@ -39,6 +41,8 @@ class Frame:
 def find(document: Document) -> Frame | None:
     """The frame of a book of Project Gutenberg; None when there is none."""
     text, blocks = document.text, document.blocks
+    if not any(cue in text for cue in _CUES):
+        return None
     start = _last_start(text)
     end = _first_end(text, start[1] if start else 0)
     if start is None and end is None:
@@ -62,8 +66,6 @@ def find(document: Document) -> Frame | None:
 
 
 def _last_start(text: str) -> tuple[int, int] | None:
-    if not any(mark in text[:OPENING] for mark in (*_NAMES[1:], "SMALL PRINT")):
-        return None
     marks = [mark.span() for mark in _START.finditer(text, 0, OPENING)]
     return marks[-1] if marks else None
 

@@ -1,6 +1,8 @@
 """Passages that stand in a document again: an annex bound in twice, a file put together from copies of itself."""
 
-from golongrl.core.documents import Document
+from collections.abc import Sequence
+
+from golongrl.core.documents import Block, Document
 
 RUN_BLOCKS = 5
 """Fewest successive blocks of a passage."""
@@ -10,6 +12,8 @@ RUN_CHARACTERS = 1_500
 
 def find(document: Document, short: list[str]) -> set[int]:
     """The blocks of every passage that repeats an earlier one word for word."""
+    if not _may_repeat(document.blocks):
+        return set()
     texts = [document.text[block.span.start : block.span.end] for block in document.blocks]
     first: dict[str, int] = {}
     found: set[int] = set()
@@ -29,3 +33,10 @@ def find(document: Document, short: list[str]) -> set[int]:
         else:
             number += 1
     return found
+
+
+def _may_repeat(blocks: Sequence[Block]) -> bool:
+    """Whether some successive blocks are as long as earlier ones, which is far cheaper to see than what they say."""
+    sizes = [block.span.end - block.span.start for block in blocks]
+    runs = list(zip(*(sizes[start:] for start in range(RUN_BLOCKS)), strict=False))
+    return len(set(runs)) < len(runs)

@@ -86,7 +86,7 @@ def excerpt_of(document: Document, *spans: Span) -> Excerpt:
         if block.table is not None:
             rows = [row for row in block.table.rows if touched(row.span)]
             if rows and len(rows) < len(block.table.rows):
-                block = replace(block, table=replace(block.table, rows=tuple(rows)))
+                block = block._replace(table=replace(block.table, rows=tuple(rows)))
         blocks.append(block)
     return Excerpt(document, blocks)
 
