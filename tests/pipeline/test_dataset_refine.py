@@ -147,7 +147,7 @@ def test_an_unresolved_question_is_a_fault():
     assert "does not resolve" in checked(candidate(TARGET, solve=nowhere), TARGET)[0]
 
 
-def ask(kept, question, answer, metric="em", document=0, evidence=None, guesses=None):
+def ask(kept, question, answer, metric="em", document=0, evidence=None, guesses=None, items=()):
     signature = base64.b85encode(question_signature(question, "en").tobytes()).decode()
     made = Made(
         request=Request(document, "form", bins((4096,))[0], held_out=False, slot=0, attempt=0),
@@ -160,6 +160,8 @@ def ask(kept, question, answer, metric="em", document=0, evidence=None, guesses=
         evidence=evidence or question,
         guesses=guesses or {},
         metric=metric,
+        language="en",
+        items=items,
     )
     return kept.refuse("T1", made)
 
@@ -218,3 +220,14 @@ def test_no_way_of_guessing_may_pay():
     assert found[:4] == [None] * 4
     assert found[4:] == ["one way of guessing would find too many right options"] * 3
     assert ask(kept, "Another question?", "h", "choice", guesses={"longest": False}) is None
+
+
+def test_the_most_frequent_items_may_not_answer_too_many_questions():
+    kept = Kept({"T1": 2}, {"T1": 99})
+    roles = [("manager", "designer"), ("designer", "expert"), ("expert", "manager")] * 3
+    found = [ask(kept, f"Who spoke in meeting {n}?", f"{n}", "f1", items=items) for n, items in enumerate(roles)]
+    # After four, two roles are in three answers each, of which a guess at both finds half: 3/2 + 3/2 = 3, the limit.
+    # Any fifth makes it 4/2 + 3/2.
+    assert found[:4] == [None] * 4
+    assert found[4:] == ["the most frequent items would answer too many questions"] * 5
+    assert ask(kept, "Who came late?", "x", "f1", items=("guest", "cook")) is None

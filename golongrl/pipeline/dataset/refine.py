@@ -17,6 +17,7 @@ from golongrl.pipeline.dataset import near_duplicates, view
 from golongrl.pipeline.dataset.construct.form import Candidate, Place
 from golongrl.pipeline.dataset.context import Prompt
 from golongrl.pipeline.dataset.excerpt import Excerpt
+from golongrl.pipeline.dataset.frequent_items import FrequentItems
 from golongrl.pipeline.dataset.request import Made
 from golongrl.rewards import gold_response, score_response
 from golongrl.rewards.variants import VARIANTS, Variant
@@ -32,7 +33,7 @@ DOCUMENT_SHARE, FEWEST_PER_DOCUMENT = 0.08, 4
 """Largest share of a capability's records that are about one document, which is never fewer than so many."""
 CROWDED = "its document already carries many records of the capability"
 """Why a record waits until it is known that other documents do not give enough."""
-LISTS = ("f1", "subem", "ndcg")
+GUESSABLE_LISTS = ("f1", "subem", "ndcg")
 """Metrics of answers that are lists of items from the documents."""
 UNORDERED = ("em", "choice", "f1", "subem", "iou")
 """Metrics for which the order of the answers that brute force finds means nothing."""
@@ -188,6 +189,7 @@ class Kept:
         self._answers: Counter[tuple[str, str]] = Counter()
         self._documents: Counter[tuple[str, int]] = Counter()
         self._gains: defaultdict[str, float] = defaultdict(float)
+        self._items: defaultdict[str, dict[str, FrequentItems]] = defaultdict(lambda: defaultdict(FrequentItems))
 
     def refuse(self, capability: str, made: Made, *, capped: bool = True) -> str | None:
         """Why a record may not join those kept, or None and it counts as kept. `capped`: CROWDED is a reason."""
@@ -201,13 +203,15 @@ class Kept:
             return "almost the same was asked before"
         if made.evidence in self._evidence[about]:
             return "the same evidence was asked for before"
-        guessable = made.metric in LISTS or (made.metric in ("em", "math") and len(answer) <= self.SHORT)
+        guessable = made.metric in GUESSABLE_LISTS or (made.metric in ("em", "math") and len(answer) <= self.SHORT)
         often = self.SUMMARIES if made.metric == "rouge_l" else self._limits[capability]
         if (guessable or made.metric == "rouge_l") and self._answers[capability, answer] >= often:
             return "its answer is already that of many records"
         paying = [name for name, right in made.guesses.items() if right]
         if any(self._gains[name] + 1 - CHANCE > self._gain_limits[capability] for name in paying):
             return "one way of guessing would find too many right options"
+        if self._items_pay(capability, made):
+            return "the most frequent items would answer too many questions"
         if capped and self._documents[capability, request.document] >= self._most[capability]:
             return CROWDED
         self._questions.add(made.question)
@@ -217,7 +221,18 @@ class Kept:
             self._gains[name] += right - CHANCE
         self._answers[capability, answer] += 1
         self._documents[capability, request.document] += 1
+        if made.items:
+            self._items[capability][made.language].add(made.items)
         return None
+
+    def _items_pay(self, capability: str, made: Made) -> bool:
+        """Whether, with this record, a guess at the items of every list would find more than it may."""
+        if not made.items:
+            return False
+        languages = self._items[capability]
+        now, then = languages[made.language].gain(), languages[made.language].gain_with(made.items)
+        others = sum(found.gain() for name, found in languages.items() if name != made.language)
+        return now < then and others + then > self._gain_limits[capability]
 
 
 def nothing_kept(wanted: Mapping[str, int], documents: Mapping[str, int], max_answer_share: float) -> Kept:

@@ -1,5 +1,6 @@
 """What the driver asks a worker to build, one record of one document, and what it hears of a record that was made."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,3 +65,6 @@ class Made:
     guesses: dict[str, bool]
     """Whether strategies without the documents find the right option."""
     metric: str
+    language: str
+    items: Sequence[str]
+    """Of an answer that is a list, and of which the question states no candidates, the items; else none."""
