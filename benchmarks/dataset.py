@@ -175,25 +175,34 @@ def build(folder: str, tokenizer: str, out: str, target: str, workers: str) -> N
 def measured(step: str, *arguments: str) -> dict:
     """Seconds, peak memory (MB) and the result of one step in a process of its own."""
     script = (
-        "import json, resource, sys; sys.path.insert(0, sys.argv[1]); import dataset;"
-        "getattr(dataset, sys.argv[2])(*sys.argv[3:]);"
-        "peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN));"
-        "print(json.dumps({'mb': peak / 1024}))"
+        "import sys; sys.path.insert(0, sys.argv[1]); import dataset; getattr(dataset, sys.argv[2])(*sys.argv[3:])"
     )
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(Path(__file__).parent), step, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{step} failed:\n{done.stderr}")
-    result: dict = {"seconds": seconds}
-    for line in done.stdout.splitlines()[-2:]:
-        result |= json.loads(line)
-    return result
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), step, *arguments]
+    started, peak = time.perf_counter(), 0.0
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as failed:
+        process = subprocess.Popen(command, stdout=said, stderr=failed, text=True, start_new_session=True)
+        while process.poll() is None:
+            peak = max(peak, peak_of_session(process.pid))
+            time.sleep(0.2)
+        seconds = time.perf_counter() - started
+        said.seek(0)
+        failed.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{step} failed:\n{failed.read()}")
+        return {"seconds": seconds, "mb": peak, **json.loads(said.read().splitlines()[-1])}
+
+
+def peak_of_session(session: int) -> float:
+    """The most memory (MB) that one living process of a session has held; pages that several share count in each."""
+    peak = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) == session:
+                found = re.search(r"VmHWM:\s+(\d+) kB", (folder / "status").read_text())
+                peak = max(peak, int(found[1]) if found else 0)
+        except (OSError, ValueError):
+            continue  # It has ended.
+    return peak / 1024
 
 
 def main() -> int:

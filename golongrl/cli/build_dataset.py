@@ -41,7 +41,10 @@ def build_dataset(
     ] = None,
     decontaminate: Annotated[
         list[str] | None,
-        typer.Option("--decontaminate", help="Benchmark name or file of benchmark rows to keep out of the data."),
+        typer.Option(
+            "--decontaminate",
+            help="Benchmark name, NAME=PATH of its published rows, or file of rows to keep out of the data.",
+        ),
     ] = None,
     base: Annotated[
         str | None, typer.Option("--base", help="An earlier version of the dataset: its records stay if they pass.")
@@ -64,7 +67,13 @@ def build_dataset(
         str | None, typer.Option("--tokenizer", help="Model folder, tokenizer.json, hub id, or 'approx' (bytes / 4).")
     ] = None,
     val_share: Annotated[float | None, typer.Option("--val-share", help="Share held out for validation.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes on this machine; default 1.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            help="Processes on this machine; default: what cores, memory and the text are worth.",
+        ),
+    ] = None,
     ray_address: Annotated[
         str | None,
         typer.Option("--ray-address", help="Work on a Ray cluster instead: auto, HOST:PORT, or local to start one."),

@@ -1,8 +1,8 @@
 """Exact token ids of byte-level BPE tokenizers with the package `fastokens`, many times faster than `tokenizers`.
 
 `open_fast` accepts a tokenizer.json only when each of its parts is of a kind listed here and a battery of awkward
-texts gets the same ids from both packages. Whoever calls it keeps `tokenizers` for every other file, and for the few
-texts that `FastBPE` hands back with a ValueError.
+texts gets the same ids from both packages; `open_known` opens one that passed before. Whoever calls them keeps
+`tokenizers` for every other file, and for the few texts that `FastBPE` hands back with a ValueError.
 """
 
 import importlib
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from golongrl.core import exact_tokenizers
 
 CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -132,8 +134,9 @@ def open_fast(path: Path, content: dict[str, Any], reference: Any) -> FastBPE:
         read = importlib.import_module("fastokens").Tokenizer
     except ImportError as error:
         raise NotExactError(f"the package fastokens cannot be imported ({error})") from error
+    changes = _steps(content["pre_tokenizer"]) == (DIGITS, GPT2)
     try:
-        if _steps(content["pre_tokenizer"]) == (DIGITS, GPT2):
+        if changes:
             changed, first, written = _single_digits(content, reference)
             fast = FastBPE(_unlimited(read.from_json_str(json.dumps(changed))), first, written)
         else:
@@ -150,7 +153,19 @@ def open_fast(path: Path, content: dict[str, Any], reference: Any) -> FastBPE:
             continue
         if not same:
             raise NotExactError(f"fastokens and tokenizers give {text[:40]!r} different ids")
+    if not changes:
+        exact_tokenizers.note(path)
     return fast
+
+
+def open_known(path: Path) -> FastBPE | None:
+    """The fast counter of a tokenizer.json that `open_fast` has accepted before; None when it has to look into it."""
+    if not exact_tokenizers.noted(path):
+        return None
+    try:
+        return FastBPE(_unlimited(importlib.import_module("fastokens").Tokenizer.from_file(str(path))))
+    except (ImportError, ValueError, RuntimeError):
+        return None
 
 
 def _unlimited(tokenizer: Any) -> Any:

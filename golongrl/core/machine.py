@@ -1,5 +1,6 @@
-"""What this machine has: NVIDIA GPUs, memory, disk space. Reads files and nvidia-smi; imports no torch."""
+"""What this machine has: NVIDIA GPUs, cores, memory, disk space. Reads files and nvidia-smi; imports no torch."""
 
+import math
 import os
 import re
 import shutil
@@ -67,6 +68,29 @@ def visible(found: list[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
         else:
             break
     return kept
+
+
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores that this process may use: of those it is bound to, no more than a container's share of time is worth,
+    where part of a core counts as one."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = _words(cgroup / "cpu.max")
+    if len(share) != 2:
+        # The first version of cgroups; some systems mount its two controllers of time under one name.
+        folder = next((cgroup / name for name in ("cpu", "cpu,cpuacct") if (cgroup / name).is_dir()), cgroup)
+        share = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+    # "max" and -1 stand for no limit.
+    if len(share) != 2 or not all(part.isdigit() and int(part) for part in share):
+        return bound
+    quota, period = map(int, share)
+    return min(bound, math.ceil(quota / period))
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except OSError:
+        return []
 
 
 def host_memory(proc: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> HostMemory | None:

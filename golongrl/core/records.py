@@ -170,7 +170,7 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
     return found
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_record_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row number from 1, plain dict) of a parquet or JSONL file without loading it whole."""
     found = existing_file(path, "data file")
     if found.suffix == ".parquet":
@@ -197,7 +197,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def read_records(path: str | Path) -> Iterator[Record]:
     """Yield every record of a parquet or JSONL file; the first bad row is a DataError naming row and field."""
-    for number, row in read_rows(path):
+    for number, row in read_record_rows(path):
         yield parse_record(row, f"{path} row {number}")
 
 

@@ -1,5 +1,6 @@
 """Counting tokens, length bins, and truncation that never touches the question."""
 
+import functools
 import json
 import math
 import re
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 
 from golongrl.core import json_text
 from golongrl.core.errors import DataError, UsageError, require
-from golongrl.core.fast_bpe import FastBPE, NotExactError, open_fast
+from golongrl.core.fast_bpe import FastBPE, NotExactError, open_fast, open_known
 
 APPROX = "approx"
 
@@ -55,16 +56,21 @@ class ApproxTokenizer:
 class FastTokenizer:
     """A `tokenizer.json` as the `tokenizers` package reads it; no special tokens are added.
 
-    `reference` is that package's tokenizer. `fast` gives the same ids sooner where the file allows it (`fast_bpe`);
-    `backend` names the package that counts, and `slow_because` says why it is not the fast one.
+    `reference` is that package's tokenizer, or a function that reads it when it is first needed. `fast` gives the
+    same ids sooner where the file allows it (`fast_bpe`); `backend` names the package that counts, and `slow_because`
+    says why it is not the fast one.
     """
 
     def __init__(self, name: str, reference: Any, fast: FastBPE | None = None, slow_because: str | None = None):
         self.name = name
         self.backend = "tokenizers" if fast is None else "fastokens"
         self.slow_because = slow_because
-        self._reference = reference
+        self._given = reference
         self._fast = fast
+
+    @functools.cached_property
+    def _reference(self) -> Any:
+        return self._given() if callable(self._given) else self._given
 
     def count(self, text: str) -> int:
         """Number of tokens of a text; TypeError when it holds a lone surrogate."""
@@ -138,12 +144,23 @@ def label(name: str) -> str:
 
 
 def _read(tokenizers: Any, name: str, path: Path) -> FastTokenizer:
+    known = open_known(path)
+    if known is not None:
+        return FastTokenizer(name, lambda: _read_reference(tokenizers, path), known)
     try:
         content = json_text.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
         content = None
     if not isinstance(content, dict) or "model" not in content:
         raise DataError(f"{path} is not a tokenizer.json; copy the model folder again")
+    reference = _read_reference(tokenizers, path)
+    try:
+        return FastTokenizer(name, reference, open_fast(path, content, reference))
+    except NotExactError as error:
+        return FastTokenizer(name, reference, slow_because=str(error))
+
+
+def _read_reference(tokenizers: Any, path: Path) -> Any:
     try:
         reference = tokenizers.Tokenizer.from_file(str(path))
     # The package raises Exception itself.
@@ -152,10 +169,7 @@ def _read(tokenizers: Any, name: str, path: Path) -> FastTokenizer:
     # Some published files carry a length limit, which would cap every count.
     reference.no_truncation()
     reference.no_padding()
-    try:
-        return FastTokenizer(name, reference, open_fast(path, content, reference))
-    except NotExactError as error:
-        return FastTokenizer(name, reference, slow_because=str(error))
+    return reference
 
 
 def parse_length(text: str | int) -> int:

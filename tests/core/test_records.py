@@ -13,8 +13,8 @@ from golongrl.core.records import (
     Score,
     existing_file,
     parse_record,
+    read_record_rows,
     read_records,
-    read_rows,
     write_parquet,
 )
 
@@ -229,7 +229,7 @@ def test_what_is_written_to_parquet_is_read_again(tmp_path_factory, records):
 def test_parquet_rows_stream_across_batches_and_are_numbered(tmp_path):
     file = tmp_path / "t.parquet"
     assert write_parquet(file, (parse_record(row(str(i))) for i in range(700))) == 700
-    assert [(n, r["reward_model"]["ground_truth"]["golden_label"]) for n, r in read_rows(file)] == [
+    assert [(n, r["reward_model"]["ground_truth"]["golden_label"]) for n, r in read_record_rows(file)] == [
         (i + 1, str(i)) for i in range(700)
     ]
 
@@ -278,7 +278,7 @@ def test_damaged_parquet_is_one_clear_error(tmp_path):
     for data in [*damaged, bytes(middle)]:
         file.write_bytes(data)
         with pytest.raises(DataError, match=r"t.parquet is not a readable parquet file .*build or download it again"):
-            list(read_rows(file))
+            list(read_record_rows(file))
 
 
 def test_files_that_are_not_there_or_not_data(tmp_path):
@@ -286,14 +286,14 @@ def test_files_that_are_not_there_or_not_data(tmp_path):
     (tmp_path / "plain").touch()
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(DataError, match=r"no such data file: .*x.parquet; check the path"):
-        list(read_rows(tmp_path / "x.parquet"))
+        list(read_record_rows(tmp_path / "x.parquet"))
     with pytest.raises(DataError, match="is a folder, expected a data file"):
-        list(read_rows(tmp_path))
+        list(read_record_rows(tmp_path))
     with pytest.raises(DataError, match=r"data files end in .parquet or .jsonl, not .txt"):
-        list(read_rows(tmp_path / "notes.txt"))
+        list(read_record_rows(tmp_path / "notes.txt"))
     with pytest.raises(DataError, match="not nothing"):
-        list(read_rows(tmp_path / "plain"))
-    assert list(read_rows(tmp_path / "empty.jsonl")) == []
+        list(read_record_rows(tmp_path / "plain"))
+    assert list(read_record_rows(tmp_path / "empty.jsonl")) == []
     assert existing_file(tmp_path / "plain") == tmp_path / "plain"
 
 
@@ -308,4 +308,4 @@ def test_jsonl_in_another_encoding_is_named(tmp_path):
 def test_an_unreadable_file_is_named(tmp_path):
     (tmp_path / "data.jsonl").touch(mode=0)
     with pytest.raises(DataError, match=r"cannot read .*data.jsonl; check its permissions"):
-        list(read_rows(tmp_path / "data.jsonl"))
+        list(read_record_rows(tmp_path / "data.jsonl"))

@@ -233,7 +233,7 @@ def test_the_command_has_dotted_settings_and_no_address(tmp_path):
         generator="none",
         models={"judge": {"base_url": "http://10.1.2.3:8000/v1", "model": "/models/Judge-4B", "temperature": 0.2}},
         verify={"answerers": ("judge",), "votes": 5},
-        decontaminate={"against": ("/bench/rows.jsonl",)},
+        decontaminate={"against": ("/bench/rows.jsonl", "bfcl-memory=/bench/bfcl/data")},
         base="/elsewhere/v1",
     )
     words = shlex.split(command(config, tmp_path / "out"))
@@ -246,6 +246,6 @@ def test_the_command_has_dotted_settings_and_no_address(tmp_path):
         "models.judge.temperature=0.2",
         'verify.answerers=["judge"]',
         "verify.votes=5",
-        'decontaminate.against=["rows.jsonl"]',
+        'decontaminate.against=["rows.jsonl", "bfcl-memory=data"]',
         "base=v1",
     }

@@ -3,7 +3,15 @@ import random
 from dataset_records import choices, make, surveyed
 
 from golongrl.core.records import write_parquet
-from golongrl.pipeline.dataset.reporting.shortcuts import LEAST, ShortcutSurvey, learned, probes
+from golongrl.pipeline.dataset.reporting.shortcuts import (
+    LEAST,
+    ShortcutSurvey,
+    _chi_square_tail,
+    before_probes,
+    learned,
+    probes,
+)
+from golongrl.rewards import pool
 
 
 def counted(records):
@@ -103,6 +111,22 @@ def test_a_classifier_finds_nothing_where_there_is_nothing():
 def test_few_choices_are_not_learned_from():
     (found,) = learned({"T1": [make("T1", "Who?", "Ann")], "T2": drawn(LEAST - 1, "notably ")}, seed=0)
     assert (found["capability"], found["accuracy"], found["verdict"]) == ("T2", None, "too few records")
+
+
+def test_what_compares_formulas_is_started_before_the_probes():
+    pool.close()
+    before = pool.counts()
+    before_probes()
+    after = pool.counts()
+    assert (after.started - before.started, after.errors - before.errors) == (1, 0)
+
+
+def test_chi_square_with_even_and_odd_degrees_of_freedom():
+    # Tables of the distribution give the distances above which 5 % lie.
+    for degrees, distance in ((1, 3.841), (2, 5.991), (3, 7.815), (4, 9.488), (9, 16.919)):
+        assert round(_chi_square_tail(distance, degrees), 4) == 0.05
+        assert _chi_square_tail(0.0, degrees) == 1.0
+        assert _chi_square_tail(5000.0, degrees) == 0.0
 
 
 def test_probes_per_capability(tmp_path):

@@ -26,7 +26,7 @@ from golongrl.pipeline.dataset.charset import decode
 from golongrl.pipeline.dataset.readers import RefusedError
 from golongrl.pipeline.dataset.reading import parts
 from golongrl.pipeline.dataset.source_file import Part, SourceFile, open_source, read_bytes
-from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
+from golongrl.pipeline.dataset.sources import ON_HUB, PACKED, discard_unpacked, find_files, input_digests, rough_size
 
 LIMIT_MB = 1.0
 
@@ -41,6 +41,40 @@ def found(*sources, out=None, limit=LIMIT_MB):
 
 def licences(*sources):
     return {file.name: file.licence for file in find_files([str(source) for source in sources], LIMIT_MB)[0]}
+
+
+def test_the_rough_size_counts_what_is_read(tmp_path):
+    for name, size in (
+        ("a.txt", 100),
+        ("sub/b.md", 20),
+        ("sub/deep/c.HTML", 3),
+        ("d.png", 5000),
+        ("e.zip", 7),
+        (".f/g.txt", 99),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+    assert rough_size([str(tmp_path)]) == 123 + 7 * PACKED
+    assert rough_size([str(tmp_path / "a.txt"), str(tmp_path / "*" / "*.md")]) == 120
+    assert rough_size(["hf://datasets/some/thing", str(tmp_path / "a.txt")]) == ON_HUB + 100
+    assert rough_size([str(tmp_path / "a.txt"), str(tmp_path / "gone")]) == 0
+    assert rough_size([]) == 0
+
+
+def test_links_to_a_file_that_is_read_already_are_left_out(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "one" / "a.txt").write_text("a")
+    (tmp_path / "two" / "b.txt").symlink_to("../one/a.txt")
+    (tmp_path / "three").symlink_to("two", target_is_directory=True)
+    files, refused = found(tmp_path / "one", tmp_path / "two", tmp_path / "three")
+    assert (files, refused) == ({"a.txt": b"a"}, {})
+    # What lies in the output folder, or beside it from an earlier time, is no source, by whatever way it is reached.
+    (tmp_path / "two" / "c.txt").write_text("c")
+    (tmp_path / "one.old-1").symlink_to("two", target_is_directory=True)
+    assert found(tmp_path / "two", out=tmp_path / "one")[0] == {"c.txt": b"c"}
+    assert found(tmp_path / "three", out=tmp_path / "one")[0] == {"c.txt": b"c"}
 
 
 def test_folders_globs_and_files(tmp_path):
@@ -324,6 +358,38 @@ def test_encodings(encoding):
     assert decode(text.encode(encoding)) == text
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_read_where_it_is_mostly_latin(encoding):
+    text = "\u201cThe bay \u2014 as she said \u2014 was calm.\u201d 海 \u3000 caf\u00e9 \u20ac5\r\n" * 20
+    assert decode(text.encode(encoding)) == text
+    with pytest.raises(RefusedError, match="UTF-16 needs its byte order mark"):
+        decode(("海湾今天很平静。\n" * 20).encode(encoding))
+
+
+def test_samples_of_sound_and_tables_of_numbers_are_no_utf16():
+    for numbers in (range(0, 30), (n * n for n in range(200))):
+        with pytest.raises(RefusedError, match="binary"):
+            decode(b"".join(n.to_bytes(2, "little") for n in numbers) * 20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Plain words only. " * 20_000 + "Caf\u00e9 prices rose to \u20ac5, \u201cquite so\u201d.",
+        "The bay is calm. " * 9 + "Caf\u00e9s close. " + "The nets are dry. " * 9,
+        "It\u2019s the harbour\u2019s \u2014 not the bay\u2019s \u2014 best year; \u00a35 a net\u2026 " * 3,
+    ],
+)
+def test_english_with_few_letters_beyond_ascii_is_cp1252(text):
+    assert decode(text.encode("cp1252")) == text
+
+
+def test_utf8_with_a_broken_byte_is_refused_and_not_read_as_something_else():
+    text = "It\u2019s the bay\u2019s best year. ".encode() * 20
+    with pytest.raises(RefusedError, match="not UTF-8"):
+        decode(text + b"caf\xe9 " + text)
+
+
 def test_a_page_names_its_encoding():
     page = '<html><head><meta charset="{}"></head><body>{}</body></html>'
     assert decode(page.format("gb2312", "第一章").encode("gb18030"), html=True) == page.format("gb2312", "第一章")
@@ -335,6 +401,17 @@ def test_undecodable_bytes_are_refused():
         decode("text ".encode("utf-16")[:-1])
     with pytest.raises(RefusedError, match="binary"):
         decode(b"\x00\x01\x02" * 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("a.ipynb", "jupyter nbconvert --to markdown"), ("a.doc", "save it as .docx"), ("a.txt.zst", "unpack it")],
+)
+def test_files_of_formats_that_are_not_read_say_what_to_do(tmp_path, name, advice):
+    (tmp_path / name).write_bytes(b"x")
+    reason = found(tmp_path)[1][name]
+    assert reason.startswith(f"unknown suffix {Path(name).suffix}; ")
+    assert advice in reason
 
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -7,12 +7,13 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from golongrl import __version__
-from golongrl.core import tokens
+from golongrl.core import tasks, tokens
 from golongrl.core.cache import cache_folder
 from golongrl.core.errors import CheckFailedError, UsageError
 from golongrl.core.records import Record, write_parquet
@@ -27,17 +28,17 @@ from golongrl.pipeline.dataset.corpus import Corpus, Found, gather_corpus
 from golongrl.pipeline.dataset.diagnosis import Diagnosis, diagnose, write_diagnosis
 from golongrl.pipeline.dataset.drafts import Draft, read_drafts
 from golongrl.pipeline.dataset.library import Library, absolute, load_tokenizer, tokenizer_digest
-from golongrl.pipeline.dataset.produce import Produced, ordered, warm_up
+from golongrl.pipeline.dataset.produce import Produced, ordered
 from golongrl.pipeline.dataset.questions.question_sets import set_facts
 from golongrl.pipeline.dataset.reporting import card, closed_book, report_page
 from golongrl.pipeline.dataset.reporting.facts import BuildFacts
-from golongrl.pipeline.dataset.reporting.shortcuts import ShortcutSurvey, learned, probes
+from golongrl.pipeline.dataset.reporting.shortcuts import ShortcutSurvey, before_probes, learned, probes
 from golongrl.pipeline.dataset.reporting.summary import asks, assigned, collected, constructed, no_question, no_record
 from golongrl.pipeline.dataset.reporting.survey import Survey
 from golongrl.pipeline.dataset.request import bins
 from golongrl.pipeline.dataset.screen import SHARED, Contamination
 from golongrl.pipeline.dataset.settings import FREE, BuildConfig
-from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests
+from golongrl.pipeline.dataset.sources import discard_unpacked, find_files, input_digests, rough_size
 from golongrl.pipeline.dataset.tracks import Made, make_records
 from golongrl.pipeline.dataset.versions import (
     FILES,
@@ -53,7 +54,8 @@ from golongrl.pipeline.dataset.versions import (
     sides,
     write_changelog,
 )
-from golongrl.pipeline.dataset.workers import RunAll, open_workers, rare_collections
+from golongrl.pipeline.dataset.warm_up import warm_up
+from golongrl.pipeline.dataset.workers import RunAll, open_workers, processes, rare_collections
 from golongrl.pipeline.dataset.workshop import WORK, Workshop
 from golongrl.pipeline.dataset.writing import assignments, project_files, write_documents, write_rejects, write_rows
 
@@ -87,21 +89,19 @@ def build(
     is missing, RunConflictError when `out` holds another build, CheckFailedError (with the funnel) when no document
     is usable, not one record could be built, calls failed for good or the cost limit was reached.
     """
-    if config.workers == 1 and config.ray_address is None:
-        # Workers load their own; this process would pay for one that it does not use.
-        load_tokenizer(absolute(config.tokenizer))
-    with (
-        rare_collections(),
-        open_workers(config.workers, config.ray_address, _preparation(config, out)) as run_all,
-    ):
-        return _in_folder(config, out, fresh, progress, load_benchmark, run_all)
-
-
-def _preparation(config: BuildConfig, out: Path) -> Callable[[], None] | None:
-    """What workers do while the sources are looked through; None where the build may end before there is work."""
-    if (out / "build.json").exists() or not all(Path(source).exists() for source in config.sources):
-        return None
-    return functools.partial(warm_up, config.tokenizer)
+    finished = (out / "build.json").exists() and not fresh
+    size = rough_size([*config.sources, *config.qa])
+    workers = processes(config.workers, config.ray_address, size)
+    with rare_collections(), contextlib.ExitStack() as stack:
+        loading = None
+        if workers == 1 and config.ray_address is None and not finished:
+            # Most of it happens outside of Python, while the sources are looked through.
+            threads = stack.enter_context(ThreadPoolExecutor(1))
+            loading = threads.submit(load_tokenizer, absolute(config.tokenizer))
+        # No process for a build that will end before there is work.
+        prepare = None if finished or not size else functools.partial(warm_up, absolute(config.tokenizer))
+        run_all = stack.enter_context(open_workers(workers, config.ray_address, prepare))
+        return _in_folder(config, out, fresh, progress, load_benchmark, run_all, loading)
 
 
 def _in_folder(
@@ -111,8 +111,11 @@ def _in_folder(
     progress: Progress,
     load_benchmark: LoadBenchmark | None,
     run_all: RunAll,
+    loading: Future[tokens.Tokenizer] | None,
 ) -> BuildReport:
     sources = Found(*find_files(config.sources, config.max_document_mb, out))
+    if loading is not None:
+        loading.result()
     qa = Found(*find_files(config.qa, config.max_document_mb, out)) if config.qa else Found()
     for flag, given in (("--base", config.base), ("--diagnose", config.diagnose)):
         if given and Path(given).resolve().is_relative_to(out.resolve()):
@@ -229,17 +232,23 @@ def _build(
     survey = Survey([bin.label for bin in bins(config.length_bins)], list(config.wanted))
     shortcuts = ShortcutSurvey(list(config.wanted))
     shown: set[str] = set()
-    with shop.progress("write", train.total + val.total) as bar:
+    # Another process compares formulas for the audit of the records, which waits for it.
+    with ThreadPoolExecutor(1) as aside:
+        if any(tasks.CAPABILITIES[name].metric == "math" for name in config.wanted):
+            aside.submit(before_probes)
+        with shop.progress("write", train.total + val.total) as bar:
 
-        def watched(side: _Side, start: int, split: str) -> Iterator[Record]:
-            return survey.watch(shortcuts.watch(_passing(side.records(start), shown, bar)), split)
+            def watched(side: _Side, start: int, split: str) -> Iterator[Record]:
+                return survey.watch(shortcuts.watch(_passing(side.records(start), shown, bar)), split)
 
-        write_parquet(folder / "train.parquet", watched(train, 0, "train"))
-        if val.total:
-            write_parquet(folder / "val.parquet", watched(val, train.total, "validation"))
-    library = Library(shop.work, corpus.entries, tokens.load("approx"))  # only texts are read
-    write_documents(folder / "documents.jsonl", library, shown, folder_of_base)
-    facts = _facts(shop, corpus, made, survey, shortcuts, plan, diagnosis)
+            write_parquet(folder / "train.parquet", watched(train, 0, "train"))
+            probing = aside.submit(probes, folder / "train.parquet", seed=config.seed)
+            if val.total:
+                write_parquet(folder / "val.parquet", watched(val, train.total, "validation"))
+        library = Library(shop.work, corpus.entries, tokens.load("approx"))  # only texts are read
+        write_documents(folder / "documents.jsonl", library, shown, folder_of_base)
+        facts = _facts(shop, corpus, made, survey, shortcuts, plan, diagnosis)
+        facts["probes"] = probing.result()
     card.write_card(folder / "README.md", facts)
     report_page.write_report(folder / "report.html", facts, survey)
     write_json(folder / "build.json", facts)
@@ -367,7 +376,6 @@ def _facts(
         facts["diagnosis"] = diagnosis.facts
     questions = {name: draw.drawn() for name, draw in survey.questions.items()}
     facts["learned"] = learned(questions, config.seed)
-    facts["probes"] = probes(shop.folder / "train.parquet", seed=config.seed)
     return facts
 
 

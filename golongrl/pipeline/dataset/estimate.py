@@ -22,7 +22,8 @@ from golongrl.pipeline.dataset.reporting.summary import refusals
 from golongrl.pipeline.dataset.request import Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig
 from golongrl.pipeline.dataset.source_file import SourceFile
-from golongrl.pipeline.dataset.sources import find_files
+from golongrl.pipeline.dataset.sources import find_files, rough_size
+from golongrl.pipeline.dataset.workers import processes
 
 SAMPLE_BYTES = 16_000_000
 """Bytes of the sources that are read; smaller sources are read whole."""
@@ -34,10 +35,11 @@ PER_PAIR = 4
 
 
 def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
-    """Documents, tokens, records per capability, and seconds per stage with `config.workers`.
+    """Documents, tokens, records per capability, and seconds per stage with the processes that a build would start.
 
     Raises DataError when a source is missing, CheckFailedError when the sample holds no usable document.
     """
+    workers = processes(config.workers, config.ray_address, rough_size([*config.sources, *config.qa]))
     files, refused = find_files(config.sources, config.max_document_mb, out, keep_unpacked=False)
     sample, scale = _sample(files, config.seed)
     with tempfile.TemporaryDirectory() as name:
@@ -58,7 +60,7 @@ def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = 
         "tokens": read_tokens,
         "whole": scale == 1,
         "sampled_mb": sum(file.size for file in sample) / 1e6,
-        "workers": config.workers,
+        "workers": workers,
         "length_bins": list(config.length_bins),
         "capabilities": [
             {
@@ -73,8 +75,8 @@ def estimate(config: BuildConfig, out: Path | None = None, progress: Progress = 
         ],
         "calls": _calls(config),
         "stages": [
-            {"stage": "collect and assign", "tokens": read_tokens, "seconds": reading / config.workers},
-            {"stage": "construct", "tokens": prompt_tokens, "seconds": constructing / config.workers},
+            {"stage": "collect and assign", "tokens": read_tokens, "seconds": reading / workers},
+            {"stage": "construct", "tokens": prompt_tokens, "seconds": constructing / workers},
         ],
         "refusals": refusals(collection.refused),
     }

@@ -5,7 +5,6 @@ it, how many at a time, or how often the work was interrupted.
 """
 
 import base64
-import contextlib
 import heapq
 import json
 import math
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from golongrl import __version__
-from golongrl.core.errors import GolongrlError
 from golongrl.core.records import Record
 from golongrl.core.store import content_key
 from golongrl.core.text import normalise
@@ -29,9 +27,9 @@ from golongrl.pipeline.dataset.compose import compose
 from golongrl.pipeline.dataset.construct import TASK_FORMS
 from golongrl.pipeline.dataset.construct.form import TaskForm
 from golongrl.pipeline.dataset.encoding import Entry
-from golongrl.pipeline.dataset.library import absolute, load_tokenizer, open_library
+from golongrl.pipeline.dataset.library import absolute, open_library
 from golongrl.pipeline.dataset.refine import CROWDED, Kept, nothing_kept, question_key
-from golongrl.pipeline.dataset.reporting.closed_book import guesses
+from golongrl.pipeline.dataset.reporting.closed_book import free_items, guesses
 from golongrl.pipeline.dataset.request import Bin, Made, Request, bins
 from golongrl.pipeline.dataset.settings import BuildConfig, quotas
 from golongrl.pipeline.dataset.work_files import read_summary, work_path, write_summary
@@ -111,12 +109,6 @@ class Slots:
 
     def give_back(self, form: str, slot: int) -> None:
         heapq.heappush(self._free[form], slot)
-
-
-def warm_up(tokenizer: str) -> None:
-    """Load what jobs need before there are any; a tokenizer that cannot be loaded is the first job's error."""
-    with contextlib.suppress(GolongrlError):
-        load_tokenizer(absolute(tokenizer))
 
 
 def produce(
@@ -411,6 +403,8 @@ def facts_of(record: Record, shard: str, offset: int, size: int) -> dict[str, An
         "evidence": content_key(sorted((e["doc"], e["start"], e["end"]) for e in info["evidence"])),
         "guesses": guesses(record),
         "metric": record.metric,
+        "language": record.language,
+        "items": free_items(record),
     }
 
 

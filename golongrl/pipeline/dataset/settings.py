@@ -81,8 +81,8 @@ class BuildConfig(Config):
     """Record files (train.parquet ...) that the diagnosed run scored, for its lengths, depths and forms."""
     held_out_benchmarks: tuple[str, ...] = ()
     """Benchmarks that may not be used for diagnosis."""
-    workers: int = Field(default=1, ge=1)
-    """Processes on this machine."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes on this machine; None: as many as it has cores and memory for and the sources are worth."""
     ray_address: str | None = None
     """Ray cluster to run on instead: `auto`, HOST:PORT, or `local` for one started here."""
 

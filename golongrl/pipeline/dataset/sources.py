@@ -13,9 +13,14 @@ from pathlib import Path, PurePosixPath
 from golongrl.core.errors import DataError, UsageError
 from golongrl.core.store import content_key, file_sha256
 from golongrl.pipeline.dataset import archives, hub, licences
-from golongrl.pipeline.dataset.readers import Refusal, RefusedError
+from golongrl.pipeline.dataset.readers import READERS, Refusal, RefusedError
 from golongrl.pipeline.dataset.reading import ROWS, known
 from golongrl.pipeline.dataset.source_file import SourceFile
+
+PACKED = 4
+"""How many times as large as an archive its content is, about."""
+ON_HUB = 100_000_000
+"""Bytes that a data set on the hub counts as before it is here."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +45,53 @@ def find_files(
     files: list[SourceFile] = []
     refused: list[Refusal] = []
     known: set[Path] = set()
+    target = out.resolve() if out is not None else None
+    # Once per folder: a thousand files may lie in it.
+    resolved, of_build = functools.cache(Path.resolve), functools.cache(functools.partial(_is_output, target))
     for source in sources:
-        if out is not None and Path(source).exists() and Path(source).resolve().is_relative_to(out.resolve()):
+        if target is not None and Path(source).exists() and Path(source).resolve().is_relative_to(target):
             raise UsageError(f"the source {source} lies in --out {out}; choose an output folder outside the sources")
         for item in _expand(source, max_document_mb):
             if isinstance(item, Refusal):
                 refused.append(item)
                 continue
-            real = item.path.resolve()
-            if item.path.name == licences.FILE or real in known or (out is not None and _is_output(real, out)):
+            path = item.path
+            real = path.resolve() if path.is_symlink() else resolved(path.parent) / path.name
+            if path.name == licences.FILE or real in known or of_build(real.parent):
                 continue
             known.add(real)
             for outcome in _look_into(item, max_document_mb, out if keep_unpacked else None):
                 (refused if isinstance(outcome, Refusal) else files).append(outcome)
     return _distinct_names(sorted(files, key=lambda file: (file.name, file.sha256))), refused
+
+
+def rough_size(sources: Sequence[str]) -> int:
+    """Bytes of text that the sources hold, about, by the names and sizes of their files alone; 0 when one of them
+    does not exist."""
+    total = 0
+    for source in sources:
+        if source.startswith(hub.PREFIX):
+            total += ON_HUB
+            continue
+        found = [source] if Path(source).exists() else glob.glob(source, recursive=True)
+        if not found:
+            return 0
+        for path in map(Path, found):
+            total += _rough_size(path)
+            for folder, subfolders, names in os.walk(path):
+                subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+                total += sum(_rough_size(Path(folder, name)) for name in names)
+    return total
+
+
+def _rough_size(path: Path) -> int:
+    packed = archives.is_archive(path.name)
+    if not packed and path.suffix.lower() not in READERS:
+        return 0
+    try:
+        return path.stat().st_size * (PACKED if packed else 1)
+    except OSError:
+        return 0
 
 
 def input_digests(files: Sequence[SourceFile]) -> dict[str, str]:
@@ -197,9 +235,11 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _is_output(real: Path, out: Path) -> bool:
-    target = out.resolve()
-    beside = [parent for parent in real.parents if parent.parent == target.parent]
+def _is_output(target: Path | None, folder: Path) -> bool:
+    """Whether a folder belongs to the build at `target` or to an earlier one beside it."""
+    if target is None:
+        return False
+    beside = [parent for parent in (folder, *folder.parents) if parent.parent == target.parent]
     return any(parent == target or parent.name.startswith(f"{target.name}.old-") for parent in beside)
 
 

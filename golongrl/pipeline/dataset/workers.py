@@ -12,10 +12,14 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from multiprocessing import forkserver
 from typing import Any
 
 from golongrl.core.errors import UsageError, WorkerError, require
+from golongrl.core.machine import host_memory, usable_cores
+from golongrl.pipeline.dataset import fork_source
 
 Job = dict[str, Any]
 """A job and its result are plain JSON types, so that they travel to any process."""
@@ -26,15 +30,34 @@ COLLECTIONS = (20_000, 20, 20)
 """Thresholds of Python's garbage collector."""
 AHEAD = 3
 """Jobs handed out per process, beyond which the driver waits for results."""
+BYTES_EACH = 10_000_000
+"""Bytes of the sources from which one more process saves more time than it takes to start."""
+MEMORY_EACH = 800_000_000
+"""Memory of a worker process."""
+ONE_THREAD = {"FASTOKENS_BPE_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Neither the token counter nor numpy of a worker process may take the other processes' cores."""
+
+
+def processes(workers: int | None, ray_address: str | None, source_bytes: int) -> int:
+    """`workers`, or without a number as many as so much text is worth and this machine has cores and memory for; on a
+    Ray cluster, which does that itself, 1."""
+    if workers is not None or ray_address is not None:
+        return workers or 1
+    most = [source_bytes // BYTES_EACH, usable_cores()]
+    memory = host_memory()
+    if memory is not None:
+        most.append(memory.available // MEMORY_EACH)
+    return max(1, min(most))
 
 
 @contextlib.contextmanager
 def open_workers(
-    workers: int, ray_address: str | None = None, prepare: Callable[[], None] | None = None
+    workers: int, ray_address: str | None = None, prepare: fork_source.Preparation | None = None
 ) -> Iterator[RunAll]:
     """What runs jobs, for as long as the context lasts; processes start with the first jobs and stay.
 
-    With `prepare` processes of this machine start at once and call it before their first job.
+    With `prepare` they begin to start at once, and it is called before their first job: on Linux by the process that
+    they are forked from, whose memory they share, then (which should find nothing left to do) by each of them.
     Running raises WorkerError when a process dies, UsageError when Ray cannot be reached.
     """
     if ray_address is not None:
@@ -42,13 +65,14 @@ def open_workers(
     elif workers == 1:
         yield map
     else:
-        # A forked process would share locks and random state with this one.
-        context = multiprocessing.get_context("spawn")
+        # A process forked from this one would share locks and random state with it.
+        forks = prepare is not None and _start_fork_server(prepare)
+        context = multiprocessing.get_context("forkserver" if forks else "spawn")
         pool = concurrent.futures.ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_begin, initargs=(prepare,)
+            workers, mp_context=context, initializer=_begin, initargs=(dict(os.environ), prepare)
         )
         try:
-            if prepare is not None:
+            if prepare is not None and not forks:
                 for _ in range(workers):
                     pool.submit(_nothing)
             yield functools.partial(_in_processes, pool, workers)
@@ -56,12 +80,53 @@ def open_workers(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(prepare: Callable[[], None] | None) -> None:
-    # The token counter of a worker process must not take the other processes' cores.
-    os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
+def _start_fork_server(prepare: fork_source.Preparation) -> bool:
+    """Start what worker processes are forked from, one for the rest of this process's life; whether it started."""
+    if sys.platform != "linux":
+        # Elsewhere system libraries do not survive a fork.
+        return False
+    forkserver.set_forkserver_preload([fork_source.__name__])
+    # Python would take files of the working folder for modules.
+    settings = {**ONE_THREAD, "PYTHONSAFEPATH": "1", fork_source.VARIABLE: fork_source.written(prepare)}
+    with _environment(settings):
+        try:
+            forkserver.ensure_running()
+        except OSError:
+            # Such as a temporary folder whose path is too long for a socket.
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _begin(environment: Mapping[str, str], prepare: Callable[[], None] | None) -> None:
+    # The process that this one was forked from may have been started in another.
+    os.environ.clear()
+    os.environ.update({**ONE_THREAD, **environment})
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     if prepare is not None:
         prepare()
     _collect_rarely()
+
+
+def _end_with_driver() -> None:
+    # Else it would wait for jobs for ever when the driver is killed.
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
 
 
 @contextlib.contextmanager
@@ -90,11 +155,11 @@ def _in_processes(
     pool: concurrent.futures.ProcessPoolExecutor, workers: int, function: Callable[[Job], Job], jobs: Iterable[Job]
 ) -> Iterator[Job]:
     waiting = iter(jobs)
-    pending = {pool.submit(function, job) for job in itertools.islice(waiting, workers * AHEAD)}
     try:
+        pending = _handed_out(pool, function, itertools.islice(waiting, workers * AHEAD))
         while pending:
             done, pending = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-            pending |= {pool.submit(function, job) for job in itertools.islice(waiting, len(done))}
+            pending |= _handed_out(pool, function, itertools.islice(waiting, len(done)))
             for future in done:
                 yield future.result()
     except concurrent.futures.process.BrokenProcessPool as error:
@@ -102,6 +167,16 @@ def _in_processes(
             "a worker process died, most likely for lack of memory; run the same command again with fewer --workers, "
             "finished work is kept"
         ) from error
+
+
+def _handed_out(
+    pool: concurrent.futures.ProcessPoolExecutor, function: Callable[[Job], Job], jobs: Iterable[Job]
+) -> set[concurrent.futures.Future[Job]]:
+    try:
+        return {pool.submit(function, job) for job in jobs}
+    except (EOFError, ConnectionError) as error:
+        # The process that workers are forked from is gone.
+        raise concurrent.futures.process.BrokenProcessPool from error
 
 
 def _on_ray(address: str, workers: int, function: Callable[[Job], Job], jobs: Iterable[Job]) -> Iterator[Job]:

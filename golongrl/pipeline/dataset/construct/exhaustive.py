@@ -165,9 +165,7 @@ def sentences_with_word(scene: Scene) -> Candidate | Unfit:
     excerpt, language = scene.target, scene.language
     words = Words(excerpt)
     fits: list[tuple[float, str, list[Sentence]]] = []
-    for word in words.sample(scene.rng):
-        if not FEWEST <= words.text.count(word) <= MOST:
-            continue
+    for word in words.often(words.sample(scene.rng), FEWEST, MOST):
         places = words.places(word) or []
         found = [_sentence(words, place) for place in places]
         # Occurrences outside quotable sentences (headings, lists, fragments) would be answers nobody can count.

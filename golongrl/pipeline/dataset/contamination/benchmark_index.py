@@ -43,8 +43,9 @@ class Benchmark:
 
 
 def open_benchmark(entry: str, n: int, cache: Path, load_benchmark: LoadBenchmark | None = None) -> Benchmark:
-    """The benchmark of a file or folder of rows, or of a name that `load_benchmark` knows; built in the cache folder
-    unless it is there. DataError where no row has a field of a known name, UsageError where a name is unknown."""
+    """The benchmark of a file or folder of rows, or of a name (or NAME=PATH) that `load_benchmark` knows; built in
+    the cache folder unless it is there. DataError where no row has a field of a known name, UsageError where a name
+    is unknown."""
     path = Path(entry).expanduser()
     if path.exists():
         files = files_at(path, "benchmark file")
@@ -54,8 +55,9 @@ def open_benchmark(entry: str, n: int, cache: Path, load_benchmark: LoadBenchmar
     elif load_benchmark is None:
         raise UsageError(f"{entry}: no such file or folder of benchmark rows; check the path")
     else:
-        content = [[entry, _digest(entry, load_benchmark)]]
-        name, rows = entry, _named_rows(entry, load_benchmark)
+        name = entry.partition("=")[0]
+        content = [[name, _digest(entry, load_benchmark)]]
+        rows = _named_rows(name, load_benchmark(entry))
     key = content_key("decontamination", VERSION, words.VERSION, n, SHORTEST, content)
     folder = cache / key
     if not folder.exists():
@@ -75,20 +77,20 @@ def _file_rows(names: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[st
             yield f"{name}#{number}", row
 
 
-def _named_rows(name: str, load_benchmark: LoadBenchmark) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, row in enumerate(load_benchmark(name), 1):
+def _named_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, row in enumerate(rows, 1):
         yield f"{name}#{number}", row
 
 
-def _digest(name: str, load_benchmark: LoadBenchmark) -> str:
+def _digest(entry: str, load_benchmark: LoadBenchmark) -> str:
     digest = hashlib.sha256()
     try:
-        for row in load_benchmark(name):
+        for row in load_benchmark(entry):
             digest.update(content_key(row).encode())
     except DataError:
         raise
     except UsageError as error:
-        raise UsageError(f"{name!r} is no file or folder of benchmark rows, and no benchmark: {error}") from error
+        raise UsageError(f"{entry!r} is no file or folder of benchmark rows, and no benchmark: {error}") from error
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from golongrl.core import json_text, tasks, tokens
 from golongrl.core.errors import DataError, UsageError
-from golongrl.core.records import read_rows
+from golongrl.core.records import read_record_rows
 from golongrl.core.store import read_jsonl
 
 BENCHMARKS = {"mrcr": "T1", "mrcr-mini": "T1"}
@@ -157,7 +157,7 @@ def _records(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     known: dict[str, dict[str, Any]] = {}
     place = 0
     for path in paths:
-        for number, row in read_rows(path):
+        for number, row in read_record_rows(path):
             info = row.get("extra_info") or {}
             if isinstance(info, str):
                 info = _object(info)

@@ -141,6 +141,10 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _portable(path: str) -> str:
+    """A path without what it says of this machine; of a benchmark's NAME=PATH too."""
+    name, equals, inner = path.partition("=")
+    if equals and "/" not in name:
+        return f"{name}={_portable(inner)}"
     given = Path(path)
     if not given.is_absolute():
         return path

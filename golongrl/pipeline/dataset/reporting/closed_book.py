@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from golongrl.core.records import Record
 from golongrl.core.store import content_key
+from golongrl.core.text import normalise_item
 from golongrl.pipeline.dataset.reporting.closed_book_strategies import (
     ONE_ANSWER,
     OPEN,
@@ -173,6 +174,13 @@ def guesses(record: Record) -> dict[str, bool]:
     gold = tuple(golds(record))
     given = _strategies(record, question, 1)
     return {name: answer == gold for name, answer in given.items() if answer is not None}
+
+
+def free_items(record: Record) -> list[str]:
+    """The normalised items of an answer that is a list; none where the question states candidates."""
+    if record.metric in ONE_ANSWER or listed(record) is not None:
+        return []
+    return sorted(set(map(normalise_item, golds(record))))
 
 
 def _strategies(record: Record, question: Listed | None, size: int) -> dict[str, Answer | None]:

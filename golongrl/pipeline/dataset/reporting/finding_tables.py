@@ -175,5 +175,9 @@ def probes(found: Sequence[Any]) -> Phase:
         "paying",
         "right answers lost",
     ]
-    text = "The audit of golongrl verify-rewards on a sample of the finished records."
+    text = (
+        "The audit of golongrl verify-rewards on a sample of the finished records. An attack pays where it earns "
+        "more than an honest partial answer would; a right answer is lost where it scores less when written another "
+        "way."
+    )
     return Phase("Reward audit", text, [("", (columns, rows))])

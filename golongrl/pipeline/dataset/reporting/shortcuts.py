@@ -1,6 +1,7 @@
 """What could give answers away in a finished dataset, beside what guessing by rules earns (`closed_book`): uneven
 distributions of answers and places, and what a classifier learns from the options alone."""
 
+import contextlib
 import math
 import statistics
 from array import array
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from golongrl.core import tasks
-from golongrl.core.errors import require
+from golongrl.core.errors import GolongrlError, require
 from golongrl.core.records import Record
 from golongrl.core.stats import cluster_bootstrap
 from golongrl.core.store import content_key
@@ -21,6 +22,7 @@ from golongrl.core.text import normalise
 from golongrl.pipeline.dataset.reporting.closed_book import MARGIN
 from golongrl.pipeline.dataset.reporting.closed_book_strategies import LETTERS, golds
 from golongrl.pipeline.dataset.reporting.phase_facts import LearnedFacts, ProbeFacts, ShortcutFacts
+from golongrl.rewards import pool
 from golongrl.rewards.audit import audit
 
 DEPTHS = 10
@@ -136,8 +138,15 @@ def _chi_square(counts: Sequence[int], expected: Sequence[float]) -> float | Non
     if len(counts) < 2 or min(expected) < 5:
         return None
     distance = math.fsum((count - wanted) ** 2 / wanted for count, wanted in zip(counts, expected, strict=True))
-    # scipy.stats would do, and takes half a second to import.
-    return round(float(require("scipy.special").chdtrc(len(counts) - 1, distance)), 4)
+    return round(_chi_square_tail(distance, len(counts) - 1), 4)
+
+
+def _chi_square_tail(distance: float, degrees: int) -> float:
+    """Probability of at least this distance (Abramowitz and Stegun 26.4.4 and 26.4.5); scipy takes long to import."""
+    half = distance / 2
+    powers = [degree / 2 for degree in range(degrees % 2, degrees, 2)]
+    terms = (half**power / math.gamma(power + 1) for power in powers)
+    return math.exp(-half) * math.fsum(terms) + (math.erfc(math.sqrt(half)) if degrees % 2 else 0.0)
 
 
 def learned(questions: Mapping[str, Sequence[Record]], seed: int) -> list[LearnedFacts]:
@@ -222,6 +231,12 @@ def _texts(record: Record, options: Sequence[str]) -> list[str]:
         f"@{letter} #{rank} {'+named' if normalise(option) in question else ''} {normalise(option)}"
         for letter, rank, option in zip(LETTERS, ranks, options, strict=False)
     ]
+
+
+def before_probes() -> None:
+    """Start the process that `probes` asks about formulas, which takes a second; what fails here fails there too."""
+    with contextlib.suppress(GolongrlError):
+        pool.verdict("1", "2")
 
 
 def probes(path: Path, *, seed: int, sample: int = SAMPLE) -> list[ProbeFacts]:
