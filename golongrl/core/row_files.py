@@ -44,7 +44,7 @@ def read_rows(path: Path, members: Sequence[str] = ("*",)) -> Iterator[tuple[str
     DataError naming file, row and problem where a row cannot be read.
     """
     if path.suffix in (".parquet", ".jsonl"):
-        for number, row in records.read_rows(path):
+        for number, row in records.read_record_rows(path):
             yield str(number), row
     elif path.suffix == ".zip":
         yield from _zip_rows(path, members)
@@ -90,12 +90,17 @@ def _table_rows(text: IO[str], delimiter: str, name: str) -> Iterator[tuple[str,
 def _json_rows(text: IO[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     decoder = json.JSONDecoder()
     buffer, position, number, size = "", 0, 0, _CHUNK
-    ended = False
+    ended = listed = False
+    last = ""
     while True:
         # Between rows stand white space, a comma, and the brackets of the list.
         while position < len(buffer) and buffer[position] in " \t\r\n,[]":
+            last = buffer[position].strip() or last
+            listed = listed or last == "["
             position += 1
         if position == len(buffer) and ended:
+            if listed and last != "]":
+                raise DataError(f"{name} is cut off: its list does not end; download the file again")
             return
         try:
             if position == len(buffer):

@@ -228,3 +228,29 @@ WORDS = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Nd")), min_size=1, 
 def test_every_paragraph_is_read_in_order(paragraphs):
     body = "".join(p("", inside="".join(run(f"{word} ") for word in words)) for words in paragraphs)
     assert [said for _, said in kinds(read(build(body)))] == [" ".join(words) for words in paragraphs]
+
+
+def test_endnotes_and_notes_in_tables_are_read():
+    mark = '<w:r><w:footnoteReference w:id="7"/></w:r>'
+    end = '<w:r><w:endnoteReference w:id="3"/></w:r>'
+    table = f"<w:tbl><w:tr><w:tc>{p('Boats', inside=mark)}</w:tc><w:tc>{p('3')}</w:tc></w:tr></w:tbl>"
+    endnotes = f'<w:endnotes {W}><w:endnote w:id="3">{p("Told by her.")}</w:endnote></w:endnotes>'
+    parts = PARTS.replace(
+        "</Relationships>", f'<Relationship Id="r3" Type="{OFFICE}/endnotes" Target="endnotes.xml"/></Relationships>'
+    )
+    types = TYPES.replace(
+        "</Types>", f'<Override PartName="/word/endnotes.xml" ContentType="{WORD}.endnotes+xml"/></Types>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(build(table + table + p("So it was.", inside=end)))) as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    contents |= {"[Content_Types].xml": types, "word/_rels/document.xml.rels": parts, "word/endnotes.xml": endnotes}
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    assert kinds(read(out.getvalue())) == [
+        ("paragraph", "[1] As the chart of 1840 has it."),
+        ("paragraph", "[2] As the chart of 1840 has it."),
+        ("paragraph", "So it was. [3]"),
+        ("paragraph", "[3] Told by her."),
+    ]

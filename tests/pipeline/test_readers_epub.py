@@ -156,3 +156,40 @@ CHAPTER = ("a.xhtml", page("<p>Text.</p>"), "")
 def test_refusals_say_why(data, words):
     with pytest.raises(RefusedError, match=words):
         read(data)
+
+
+def outcomes(data):
+    return list(epub.read_bytes(data, ORIGIN))
+
+
+def test_chapters_that_are_missing_or_no_markup_are_named():
+    chapters = [
+        ("a.xhtml", page("<p>one</p>"), ""),
+        ("b.xhtml", "no markup", ""),
+        ("c.xhtml", page("<p>two</p>"), ""),
+    ]
+    data = build(chapters)
+    without = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(without, "w") as new:
+        for name in old.namelist():
+            if not name.endswith("a.xhtml"):
+                new.writestr(name, old.read(name))
+    missing, broken, document = outcomes(without.getvalue())
+    assert missing.source == "a.epub!OEBPS/a.xhtml"
+    assert missing.reason.endswith("not in the file, though its reading order names it")
+    assert (broken.source, broken.reason) == ("a.epub!OEBPS/b.xhtml", "damaged EPUB: the chapter is no XHTML")
+    assert document.text == "two"
+
+
+def test_deep_nesting_and_huge_paragraphs_lose_nothing():
+    deep = page("<div>" * 400 + "deep" + "</div>" * 400 + "<p>after</p>")
+    huge = page(f"<p>{' '.join(map(str, range(1_500_000)))}</p><p>after</p>")
+    document = read(build([("a.xhtml", deep, ""), ("b.xhtml", huge, "")]))
+    assert len(document.text) > 10_000_000
+    assert [document.slice(b.content)[-7:] for b in document.blocks] == ["deep", "after", "1499999", "after"]
+    with pytest.raises(RefusedError, match="beyond the limits of the XML parser"):
+        read(build([("a.xhtml", page("<div>" * 4000 + "deep" + "</div>" * 4000), "")]))
+
+
+def test_a_chapter_without_a_body_is_read():
+    assert read(build([("a.xhtml", f"<html {HTML}><p>one</p></html>", "")])).text == "one"

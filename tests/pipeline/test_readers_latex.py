@@ -183,3 +183,16 @@ def test_any_source_is_read_with_sound_spans(pieces):
 @given(st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), min_size=1, max_size=12))
 def test_plain_words_are_kept(words):
     assert said("\n\n".join(" ".join(words) for _ in range(2))) == [" ".join(words)] * 2
+
+
+def test_arguments_of_environments_are_no_text():
+    text = r"\begin{multicols}{2}one\end{multicols}\begin{wrapfigure}{r}{0.5\textwidth}two\end{wrapfigure}"
+    assert said(text) == ["one", "two"]
+
+
+def test_definitions_that_use_each_other_do_not_multiply_without_end(monkeypatch):
+    monkeypatch.setattr(latex, "MAX_EXPANDED", 5_000)
+    macros = r"\def\qa{" + r"\qb " * 15 + r"}\def\qb{" + r"\qc " * 15 + r"}\def\qc{" + "w " * 38 + "}"
+    document = read(macros + r"\begin{document}" + r"\qa " * 300 + "the end")
+    assert document.text.endswith("the end")
+    assert len(document.text) < 20_000

@@ -275,3 +275,20 @@ def test_damage_is_refused_or_read_but_never_anything_else(changes):
         return
     assert document.text
     assert all(0 <= b.span.start < b.span.end <= len(document.text) for b in document.blocks)
+
+
+def turned(lines):
+    return [f"BT /roman 10 Tf 0 1 -1 0 {100 + 12 * at} 100 Tm ({line}) Tj ET" for at, line in enumerate(lines)]
+
+
+def test_pages_whose_text_is_turned_are_named():
+    refusal, document = pdf.read_bytes(build([paragraph(700, ["Upright."]), turned(["Along", "the side"])]), ORIGIN)
+    assert (refusal.source, refusal.reason[:36]) == ("a.pdf", "page 2: the text is turned and left ")
+    assert document.text == "Upright."
+    with pytest.raises(RefusedError, match="pages 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more: all text is turned"):
+        read(build([turned(["Along"])] * 12))
+
+
+def test_an_empty_page_is_no_scan():
+    with pytest.raises(RefusedError, match="it holds no text"):
+        read(build([[]]))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core.documents import Document
-from golongrl.pipeline.dataset.readers import Origin, RefusedError, rows, shapes
+from golongrl.pipeline.dataset.readers import Origin, RefusedError, parquet, rows, shapes
 from golongrl.pipeline.dataset.reading import read_part, split_rows
 from golongrl.pipeline.dataset.source_file import Part, SourceFile
 
@@ -117,7 +117,8 @@ def test_line_numbers_do_not_depend_on_the_split(tmp_path_factory, lines, target
     assert outcomes(path, target=target) == whole
     parts = split_rows(source(path), target)
     assert parts[0].start == 0
-    assert parts[-1].end == path.stat().st_size
+    # A file of blank lines is one part, which says so.
+    assert parts[-1].end == (path.stat().st_size if path.read_bytes().strip() else -1)
     assert [a.end for a in parts[:-1]] == [b.start for b in parts[1:]]
     assert all(len(path.read_bytes()[p.start : p.end].splitlines()) or p is parts[-1] for p in parts)
 
@@ -358,3 +359,93 @@ def test_parquet_limits_and_damage(tmp_path):
     path.write_bytes(b"PAR1")
     with contextlib.suppress(KeyError):
         assert "parquet" in refusals(path)["a.parquet"]
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"at": "bay"}'}}
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        (
+            [
+                {"role": "user", "content": "Boats?"},
+                {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                {"role": "tool", "content": "three"},
+            ],
+            ["user: Boats?", 'assistant: look({"at": "bay"})', "tool: three"],
+        ),
+        (
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "See:"}, {"type": "image_url", "image_url": {}}],
+                },
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "text", "text": "I look."},
+                        {"type": "tool_use", "name": "look", "input": {"at": "海"}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [{"type": "tool_result", "content": [{"type": "text", "text": "three"}]}],
+                },
+            ],
+            ["user: See:", 'assistant: I look. look({"at": "海"})', "user: three"],
+        ),
+        (
+            [
+                {"role": "system", "content": ""},
+                {"role": "user", "content": "Boats?"},
+                {"role": "assistant", "content": "", "function_call": {"name": "look", "arguments": "{}"}},
+            ],
+            ["user: Boats?", "assistant: look({})"],
+        ),
+    ],
+)
+def test_tool_calls_parts_and_empty_turns(turns, said):
+    assert shaped({"messages": turns}).text.split("\n\n") == said
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"role": "user"}, {"role": "assistant"}],
+        [{"role": "user", "content": 3}, {"role": "assistant", "content": {}}],
+        [{"role": "user", "content": None, "tool_calls": 5}, {"role": "a", "tool_calls": [5, {"function": 7}]}],
+    ],
+)
+def test_turns_that_say_nothing_are_no_dialogue(turns):
+    with pytest.raises(RefusedError, match="row 1 has no text"):
+        shaped({"messages": turns})
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.jsonl", b"\n \n"), ("a.json", b"[]"), ("a.parquet", None)])
+def test_a_file_without_rows_is_named(tmp_path, name, data):
+    path = tmp_path / name
+    if data is None:
+        pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
+    else:
+        path.write_bytes(data)
+    assert [(r.source, r.reason) for r in outcomes(path)] == [(name, "it holds no rows")]
+
+
+def test_parquet_texts_that_are_not_marked_as_texts(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = {"text": pa.array([b"plain", b"\xff\xfe"]), "page": pa.array([b"asked for", b"too"])}
+    pq.write_table(pa.table(table), path)
+    first, second = outcomes(path)
+    assert first.text == "plain"
+    assert second.reason.startswith("row 2 has no text")
+    assert [d.text for d in documents(path, column="page")] == ["asked for", "too"]
+
+
+def test_long_parquet_rows_are_held_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 3_000)
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"{n} " + "x" * 1000 for n in range(20)]}), path, use_dictionary=False)
+    groups = [parquet.opened_file(str(path)).metadata.row_group(0)]
+    assert parquet._batch_rows(groups) == 2
+    assert [d.text[:2].strip() for d in documents(path)] == [str(n) for n in range(20)]

@@ -222,6 +222,13 @@ def table_of(text, suffix=".csv", column=None):
         ("Ants of 2020\nname,size,age\nant,3,1\nbee,4,2\n", ("name", "size", "age"), ("ant", "3", "1")),
         ("name,size,age\n,mm,years\nant,3,1\nbee,4,2\n", ("name", "size mm", "age years"), ("ant", "3", "1")),
         ("name\tsize\nant\t3\n", ("name", "size"), ("ant", "3")),
+        ("Art;Preis;Zahl\nAal;1,50;2,3\nHai;2,75;1,1\n", ("Art", "Preis", "Zahl"), ("Aal", "1,50", "2,3")),
+        ("1,50;2,25\n2,75;1,10\n", ("column 1", "column 2"), ("1,50", "2,25")),
+        ('name,said\nant,"a; b; c"\nbee,"d; e; f"\n', ("name", "said"), ("ant", "a; b; c")),
+        ('name,said\nant,"a,\nb; c; d; e"\nbee,no\n', ("name", "said"), ("ant", "a, b; c; d; e")),
+        ("sentence\nThe ant ran\nA bee flew far\n", ("sentence",), ("The ant ran",)),
+        ("sep=;\r\nname;size\r\nant;3\r\n", ("name", "size"), ("ant", "3")),
+        ("name,size,,\nant,3,,\nbee,4,,\n", ("name", "size"), ("ant", "3")),
     ],
 )
 def test_delimited_tables(text, columns, first):
@@ -333,3 +340,24 @@ def test_a_stray_cell_far_below_does_not_fill_memory():
 
     document = read_xlsx(workbook(fill))
     assert only_table(document).columns == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "between", ["</body></html>", "</body>", "</body></html><!-- x --><html><head></head><body>"]
+)
+def test_what_stands_behind_the_end_of_a_broken_page_is_read(between):
+    assert kinds(page(f"<html><body><p>one</p>{between}<p>two</p>")) == [("paragraph", "one"), ("paragraph", "two")]
+
+
+def test_spans_that_multiply_fill_neither_memory_nor_time():
+    text = "<table>" + "<tr><td rowspan=1000 colspan=1000>x<td>y" * 3000 + "</table><p>after</p>"
+    document = page(text)
+    assert kinds(document)[-1] == ("paragraph", "after")
+    assert len(only_table(document).rows) >= 2_999
+    assert len(document.text) < 200_000
+
+
+def test_a_table_of_holes_is_refused():
+    text = "<table><tr>" + "<td>x" * 10_000 + "<tr><td>y" * 10_000 + "</table>"
+    with pytest.raises(RefusedError, match="10,001 rows and up to 10,000 columns, above the limit"):
+        page(text)

@@ -9,7 +9,7 @@ from typing import Any
 from golongrl.core.documents import Document
 from golongrl.core.errors import MissingPackageError
 from golongrl.pipeline.dataset.charset import decode
-from golongrl.pipeline.dataset.readers import READERS, Origin, Refusal, RefusedError
+from golongrl.pipeline.dataset.readers import INSTEAD, READERS, Origin, Refusal, RefusedError
 from golongrl.pipeline.dataset.source_file import Part, SourceFile, read_bytes
 
 ROWS = {".jsonl": "rows", ".ndjson": "rows", ".json": "json", ".parquet": "parquet"}
@@ -52,12 +52,16 @@ def read_part(part: Part, *, text_column: str | None, max_document_mb: float) ->
     """The documents of a part in order, and what is refused of it."""
     for file in part.files:
         origin = Origin(file.name, file.stem, file.suffix, file.licence, text_column)
+        nothing = True
         try:
             for outcome in _outcomes(part, file, origin, max_document_mb):
+                nothing = False
                 if isinstance(outcome, Document) and not outcome.text.strip():
                     yield Refusal(outcome.source, "it holds no text")
                 else:
                     yield outcome
+            if nothing and part.end < 0:
+                yield Refusal(file.name, "it holds no rows")
         except (RefusedError, MissingPackageError) as error:
             yield Refusal(file.name, str(error))
         except OSError as error:
@@ -81,8 +85,9 @@ def _outcomes(part: Part, file: SourceFile, origin: Origin, max_document_mb: flo
 def known(suffix: str) -> str:
     """The module that reads files of this suffix; RefusedError lists the formats there are."""
     if suffix not in READERS:
+        advice = f"{INSTEAD[suffix]}; " if suffix in INSTEAD else ""
         formats = ", ".join(sorted(READERS))
-        raise RefusedError(f"unknown suffix {suffix or '(none)'}; formats read here: {formats}")
+        raise RefusedError(f"unknown suffix {suffix or '(none)'}; {advice}formats read here: {formats}")
     return READERS[suffix]
 
 

@@ -27,6 +27,17 @@ READERS: dict[str, str] = {
     ".epub": "epub",
 }
 
+INSTEAD: dict[str, str] = {
+    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages"), "save it as .docx"),
+    **dict.fromkeys((".xls", ".xlsb", ".xlsm", ".ods"), "save it as .xlsx"),
+    **dict.fromkeys((".ppt", ".pptx", ".odp", ".mobi", ".azw3", ".djvu", ".ps"), "convert it to .pdf or .epub"),
+    **dict.fromkeys((".7z", ".rar", ".zst", ".lz4"), "unpack it and pass the folder"),
+    **dict.fromkeys((".adoc", ".org", ".rmd", ".qmd", ".mdx"), "convert it to .md, or rename it to be read as that"),
+    ".ipynb": "convert it with `jupyter nbconvert --to markdown`",
+    ".xml": "convert it to .html or .txt",
+}
+"""What to do about files that many people have and nothing here reads."""
+
 
 class RefusedError(ValueError):
     """This file, or this row of it, cannot become a document; the message is the reason a person reads."""

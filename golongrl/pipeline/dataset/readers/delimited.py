@@ -4,6 +4,7 @@ be a header (numbers, repeats) is not taken for one."""
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from golongrl.core.documents import Document, DocumentBuilder
@@ -14,7 +15,10 @@ MAX_FIELD = 32 * 1024**2
 """Longest field in characters."""
 LONG_TEXT = 300
 """Mean characters of a text column from which the rows are documents."""
-DELIMITER_LINES = 20
+HEAD, HEAD_ROWS = 100_000, 20
+"""Characters and rows at the start of a file that show its separator."""
+_STATED = re.compile(r"sep=(?P<mark>[,;\t|])[ \t]*\r?\n", re.IGNORECASE)
+"""A first line by which Excel is told the separator."""
 _NUMBER = re.compile(r"[-+]?[\d.,]*\d(?:[eE][-+]?\d+)?%?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -50,31 +54,54 @@ def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
 
 
 def _rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of the rows with text, without the empty columns that spreadsheets write at the right."""
     if "\x00" in text:
         raise RefusedError("corrupt table: it holds NUL characters")
     delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
+    line = 0
+    if stated := _STATED.match(text):
+        delimiter, text, line = stated["mark"], text[stated.end() :], 1
     csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return rows
-        except csv.Error as error:
-            raise RefusedError(f"corrupt table: line {reader.line_num}: {error}") from error
-        cells = [cell.strip() for cell in row]
-        if any(cells):
-            rows.append((reader.line_num, cells))
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                rows.append((line + reader.line_num, cells))
+    except csv.Error as error:
+        raise RefusedError(f"corrupt table: line {line + reader.line_num}: {error}") from error
+    while rows and len({len(cells) for _, cells in rows}) == 1 and not any(cells[-1] for _, cells in rows):
+        rows = [(number, cells[:-1]) for number, cells in rows]
+    return rows
 
 
 def _delimiter(text: str) -> str:
-    """The separator that cuts the first lines into the most equal numbers of fields."""
-    head = [line for line in text[:100_000].splitlines()[:DELIMITER_LINES] if line.strip()]
-    counts = {mark: sorted(line.count(mark) for line in head) for mark in ",;\t|"}
-    if head and not any(max(found) for found in counts.values()):
-        return " "
-    return max(counts, key=lambda mark: (counts[mark][len(head) // 2], mark == ",") if head else (0, mark == ","))
+    """The separator that cuts most of the first rows into the same number of fields, two or more; where several do,
+    not the comma, which numbers hold; spaces where no other does and they cut all rows alike."""
+    fits = {mark: _fit(text, mark) for mark in "\t;|,"}
+    best = max(fits, key=lambda mark: fits[mark])
+    return " " if not fits[best] and _fit(text, " ") == 1 else best if fits[best] else ","
+
+
+def _fit(text: str, mark: str) -> float:
+    """The share of the first rows that have the most frequent number of fields above one."""
+    head = text[:HEAD]
+    widths: list[int] = []
+    try:
+        for row in csv.reader(io.StringIO(head, newline=""), delimiter=mark):
+            if any(cell.strip() for cell in row):
+                widths.append(len(row))
+            if len(widths) == HEAD_ROWS:
+                break
+        else:
+            if len(head) < len(text) and len(widths) > 1:
+                # The last one is cut off.
+                widths.pop()
+    except csv.Error:
+        # Reading it all will say where and why.
+        pass
+    return max(Counter(width for width in widths if width > 1).values(), default=0) / max(len(widths), 1)
 
 
 def _without_captions(
@@ -125,8 +152,4 @@ def _documents(rows: Sequence[tuple[int, list[str]]], origin: Origin) -> Iterato
     """One document per row, named `file.csv#row`, where the header is row 0."""
     header = rows[0][1]
     for number, (_, cells) in enumerate(rows[1:], 1):
-        name = f"{origin.name}#{number}"
-        try:
-            yield shapes.document(dict(zip(header, cells, strict=True)), name, number, origin)
-        except RefusedError as error:
-            yield Refusal(name, str(error))
+        yield shapes.outcome(dict(zip(header, cells, strict=True)), number, origin)

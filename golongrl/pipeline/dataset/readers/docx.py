@@ -1,5 +1,5 @@
-"""Word documents (.docx) through the package python-docx: headings by style, paragraphs, lists, tables, footnotes,
-title from the core properties. Deleted text, fields' instructions, headers and footers are left out."""
+"""Word documents (.docx) through the package python-docx: headings by style, paragraphs, lists, tables, footnotes
+and endnotes, title from the core properties. Deleted text, fields' instructions, headers and footers are left out."""
 
 import io
 import re
@@ -21,7 +21,8 @@ _OLE = b"\xd0\xcf\x11\xe0"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+_NOTES = ("footnote", "endnote")
+_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
 _HEADING = re.compile(r"heading (\d)$", re.IGNORECASE)
 _MARKER = re.compile(r"\s*(?:\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|[•▪◦○●■–-])\s*\t\s*(?=\S)")
 _CONTENTS_LINE = re.compile(r"(?:\t|\.{4,}\s*)[\dA-Za-z]{0,3}[-.]?\d{1,4}\s*$")
@@ -114,29 +115,31 @@ def _digits(value: str) -> int:
     return int(value) if value.isdecimal() else 0
 
 
-def _notes(opened: Any) -> dict[str, Any]:
-    """Footnotes by their id."""
+def _notes(opened: Any) -> dict[tuple[str, str], Any]:
+    """Footnotes and endnotes by their kind and id."""
     from lxml import etree
 
-    relation = next((r for r in opened.part.rels.values() if r.reltype == _FOOTNOTES and not r.is_external), None)
-    if relation is None:
-        return {}
+    found = {}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
-    tree = etree.fromstring(relation.target_part.blob, parser)
-    if tree is None:
-        return {}
-    return {note.get(f"{_W}id"): note for note in tree.iter(f"{_W}footnote") if note.get(f"{_W}type") is None}
+    for kind in _NOTES:
+        relations = (r for r in opened.part.rels.values() if r.reltype == f"{_RELATION}{kind}s" and not r.is_external)
+        relation = next(relations, None)
+        tree = None if relation is None else etree.fromstring(relation.target_part.blob, parser)
+        for note in () if tree is None else tree.iter(f"{_W}{kind}"):
+            if note.get(f"{_W}type") is None:
+                found[kind, note.get(f"{_W}id")] = note
+    return found
 
 
 class _Reader:
-    def __init__(self, styles: dict[str, Style], notes: dict[str, Any]):
+    def __init__(self, styles: dict[str, Style], notes: dict[tuple[str, str], Any]):
         self.styles, self.notes = styles, notes
         self.pieces: list[Piece] = []
-        self.marked: list[str] = []
+        self.marked: list[tuple[str, str]] = []
         self.number = 0
 
     def read(self, body: Any) -> list[Piece]:
-        """All blocks in order, each paragraph followed by its footnotes."""
+        """All blocks in order, each paragraph followed by its notes."""
         self._blocks(body)
         return self.pieces
 
@@ -154,13 +157,17 @@ class _Reader:
         boxes = [box for box in element.iter(f"{_W}txbxContent") if not _in_fallback(box)]
         if text.strip():
             self.pieces.append(self._piece(element, text))
-        for key in self.marked:
+        self._add_notes()
+        for box in boxes:
+            self._blocks(box)
+
+    def _add_notes(self) -> None:
+        """The notes that were referred to since the last call."""
+        marked, self.marked = self.marked, []
+        for key in marked:
             note = " ".join(self.text(part) for part in self.notes[key].iter(f"{_W}p"))
             self.number += 1
             self.pieces.append(Piece("paragraph", f"[{self.number}] {note.strip()}"))
-        self.marked.clear()
-        for box in boxes:
-            self._blocks(box)
 
     def _piece(self, element: Any, text: str) -> Piece:
         properties = element.find(f"{_W}pPr")
@@ -205,13 +212,14 @@ class _Reader:
             header = line.find(f"{_W}trPr/{_W}tblHeader")
             heads += header is not None and _value(header) not in ("0", "false") and heads == len(rows)
             rows.append(row)
-        self.marked.clear()
         if max(map(len, rows), default=0) < 2 or total > LONG_CELL * filled:
+            self.marked = []
             for cell in table.iter(f"{_W}tc"):
                 if next(cell.iterancestors(f"{_W}tbl")) is table:
                     self._blocks(cell)
         else:
             self.pieces.append(Piece("table", rows=rows, heads=heads or None))
+            self._add_notes()
 
     def text(self, element: Any) -> str:
         """The visible text of a paragraph; tabs stay, other white space is single."""
@@ -230,8 +238,8 @@ class _Reader:
                 parts.append(" ")
             elif tag == f"{_W}noBreakHyphen":
                 parts.append("-")
-            elif tag == f"{_W}footnoteReference":
-                key = child.get(f"{_W}id")
+            elif tag in _REFERENCES:
+                key = (_REFERENCES[tag], child.get(f"{_W}id"))
                 if key in self.notes:
                     self.marked.append(key)
                     parts.append(f" [{self.number + len(self.marked)}]")
@@ -239,6 +247,7 @@ class _Reader:
                 self._gather(child, parts)
 
 
+_REFERENCES = {f"{_W}{kind}Reference": kind for kind in _NOTES}
 _SKIPPED = frozenset(
     {f"{_W}{name}" for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "delText", "txbxContent", "drawing")}
     | {_FALLBACK}

@@ -50,22 +50,26 @@ class Package:
 
 
 def read_bytes(data: bytes, origin: Origin) -> Iterator[Document | Refusal]:
-    """One document per book. RefusedError: damaged, encrypted (digital rights management), or without chapters."""
+    """One document per book, and what of its reading order is missing or no XHTML. RefusedError: damaged, encrypted
+    (digital rights management), or without chapters."""
     with open_zip(data, WHAT) as archive:
         names = set(archive.namelist())
         if _ENCRYPTION in names:
             _check_encryption(read_member(archive, _ENCRYPTION, WHAT))
         package = _package(archive)
-        chapters = [read_member(archive, name, WHAT) for name in package.chapters if name in names]
+        chapters = {name: read_member(archive, name, WHAT) for name in package.chapters if name in names}
     if not chapters:
         raise RefusedError(f"damaged {WHAT}: its reading order names no chapter that is there")
     # Where every chapter begins with a top heading, the book's own title has none, and theirs are one level lower.
-    deeper = sum(len(_TOP_HEADING.findall(chapter)) for chapter in chapters) > 1
+    deeper = sum(len(_TOP_HEADING.findall(chapter)) for chapter in chapters.values()) > 1
     builder = DocumentBuilder()
-    walker = Walker(builder, bold_headings=not any(map(_ANY_HEADING.search, chapters)))
-    for chapter in chapters:
-        body = _body(chapter, deeper)
-        if body is not None:
+    walker = Walker(builder, bold_headings=not any(map(_ANY_HEADING.search, chapters.values())))
+    for name in package.chapters:
+        tree = _parsed(_ENTITY.sub(_character, chapters.get(name, b"")))
+        if tree is None:
+            reason = "no XHTML" if name in chapters else "not in the file, though its reading order names it"
+            yield Refusal(f"{origin.name}!{name}", f"damaged {WHAT}: the chapter is {reason}")
+        elif (body := _body(tree, deeper)) is not None:
             walker.add(body)
     licence = package.rights if origin.licence == "unknown" and package.rights else origin.licence
     yield builder.build(source=origin.name, title=package.title, fallback=origin.stem, licence=licence)
@@ -119,21 +123,17 @@ def _said(tree: Any, name: str) -> str:
     return " ".join("".join(node.itertext()).split()) if node is not None else ""
 
 
-def _body(chapter: bytes, deeper: bool) -> Any:
+def _body(tree: Any, deeper: bool) -> Any:
     """The body of a chapter with plain tag names, headings one level lower where wanted and note marks in brackets;
     None for title pages, tables of contents and the like."""
-    tree = _parsed(_ENTITY.sub(_character, chapter))
-    if tree is None:
-        return None
     for element in tree.iter("*"):
         tag = element.tag.rpartition("}")[2]
         element.tag = _LOWER.get(tag, tag) if deeper else tag
         kinds = f"{element.get(_TYPE, '')} {element.get('role', '')} {element.get('class', '')}"
         if tag == "a" and _NOTE_MARK.search(kinds) and len(element) == 0 and (element.text or "").strip().isdigit():
             element.text = f"[{element.text.strip()}]"
-    body = tree if tree.tag == "body" else tree.find("body")
-    if body is None:
-        return None
+    body = tree.find("body")
+    body = tree if body is None else body
     kinds = {word for part in (body, *body[:1]) for word in part.get(_TYPE, "").split()}
     return None if kinds & _OUTER_MATTER else body
 
@@ -142,12 +142,24 @@ def _parsed(data: bytes) -> Any:
     from lxml import etree
 
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, recover=True, remove_comments=True, remove_pis=True
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        recover=True,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=True,
     )
     try:
-        return etree.fromstring(_DOCTYPE.sub(b"", data), parser)
+        tree = etree.fromstring(_DOCTYPE.sub(b"", data), parser)
     except etree.XMLSyntaxError:
         return None
+    # Recovering from it would lose the rest.
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+        raise RefusedError(
+            f"{WHAT} beyond the limits of the XML parser (nested too deeply, or entities that multiply); mend it"
+        )
+    return tree
 
 
 def _character(match: re.Match[bytes]) -> bytes:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from golongrl.core.documents import DocumentBuilder
 from golongrl.core.text import is_chinese, normalise
+from golongrl.pipeline.dataset.readers import RefusedError
 from golongrl.pipeline.dataset.typed import NUMERIC, read_cell
 
+MAX_AREA = 5_000_000
+"""Rows times columns of a table: short rows are filled up to the longest one."""
 MAX_HEADER_ROWS = 4
 MAX_NAME = 250
 """Longest name of a column, in characters; longer texts are no names."""
@@ -64,8 +67,10 @@ def frame(rows: Rows, *, heads: int | None = None, spread: Rows | None = None, n
     `heads` is the number of rows known to be header. `spread` are the same rows with the text of a header cell
     repeated in every column that it stands over; without it, a blank in an upper header row belongs to the cell at
     its left. Columns of a table without a header are called "column 1", "column 2", ... if `numbered`, else nothing.
+    RefusedError when the table is too large.
     """
     width = max(map(len, rows), default=0)
+    check_area(len(rows), width)
     cells = [[" ".join(str(cell).split()) for cell in row] + [""] * (width - len(row)) for row in rows]
     over = [[" ".join(str(cell).split()) for cell in row] for row in spread] if spread is not None else None
     if over is None:
@@ -92,6 +97,14 @@ def frame(rows: Rows, *, heads: int | None = None, spread: Rows | None = None, n
     if count:
         columns = _complete(names, cells, numbered)
     return Framed(tuple(captions), tuple(columns), tuple(map(tuple, _told_apart(cells[count:]))))
+
+
+def check_area(rows: int, columns: int) -> None:
+    """RefusedError for a table that is mostly holes."""
+    if rows * columns > MAX_AREA:
+        raise RefusedError(
+            f"a table of {rows:,} rows and up to {columns:,} columns, above the limit of {MAX_AREA:,} cells; split it"
+        )
 
 
 def is_amount(cell: str) -> bool:

@@ -42,11 +42,14 @@ _WINDOWS = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x8
 def read(text: str, origin: Origin) -> Iterator[Document]:
     """One document per file."""
     root = _parsed(text)
+    if root is None:
+        raise RefusedError("it holds no text")
     title = root.find(".//title")
-    body = root.find("body")
     builder = DocumentBuilder()
-    root = root if body is None else body
-    Walker(builder, bold_headings=all(root.find(f".//{tag}") is None for tag in _HEADINGS)).add(root)
+    walker = Walker(builder, bold_headings=all(root.find(f".//{tag}") is None for tag in _HEADINGS))
+    # Broken pages go on behind the end of their body, or of the whole page.
+    for part in (root, *root.itersiblings()):
+        walker.add(part)
     yield builder.build(
         source=origin.name,
         title="" if title is None else _clean("".join(title.itertext())),
@@ -55,14 +58,20 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
     )
 
 
+def add_fragment(builder: DocumentBuilder, text: str) -> None:
+    """Add the blocks of a piece of a page, such as stands in Markdown; one of nothing but comments adds none."""
+    root = _parsed(text)
+    if root is not None:
+        Walker(builder, bold_headings=False).add(root)
+
+
 def _parsed(text: str) -> Any:
+    """The page's tree; None where there is none. RefusedError where the parser gives up."""
     from lxml import etree
 
     # The text is decoded already: what the page declares about its bytes holds no more.
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     root = etree.fromstring(text.replace("\0", "").encode("utf-8", "replace"), parser)
-    if root is None:
-        raise RefusedError("it holds no text")
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         raise RefusedError("nested too deeply to parse: the rest of the page would be lost; mend its HTML")
     return root

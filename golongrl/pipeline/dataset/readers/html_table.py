@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from golongrl.pipeline.dataset.readers.grid import check_area
+
 MAX_SPAN = 1_000
+MAX_SPANNED = 2_000_000
+"""Places that the cells of a table may cover together before further spans count as 1."""
 _PREFIXES = frozenset({"$", "€", "£", "¥", "US$", "HK$", "(", "$(", "-$", "C$", "A$", "RMB"})
 _SUFFIXES = frozenset({")", "%", ")%", "%)", "pts.", "bps"})
 _DASHES = frozenset("-–—‒―−")
@@ -39,6 +43,7 @@ def read(table: Any, text_of: Callable[[Any], str]) -> Rows:
     rows = [_joined(row) for row in _rows(table, text_of)]
     rows = [row for row in rows if row]
     columns = _columns(rows)
+    check_area(len(rows), len(columns))
     starts, ends = [start for start, _ in columns], [end for _, end in columns]
     cells, spread = [], []
     for row in rows:
@@ -58,15 +63,19 @@ def _rows(table: Any, text_of: Callable[[Any], str]) -> list[list[Cell]]:
     """Cells at their layout columns; a cell over several rows is repeated in each."""
     found: list[list[Cell]] = []
     open_cells: list[tuple[Cell, int]] = []
+    spanned = 0
     for row in table.iter("tr"):
         cells = [cell for cell, _ in open_cells]
         taken = sorted((cell.start, cell.end) for cell in cells)
-        at = 0
+        at = passed = 0
         opened = [(cell, left - 1) for cell, left in open_cells if left > 1]
         for element in row.iterchildren("td", "th"):
-            while (end := next((end for start, end in taken if start <= at < end), None)) is not None:
-                at = end
+            while passed < len(taken) and taken[passed][0] <= at:
+                at = max(at, taken[passed][1])
+                passed += 1
             wide, high = _span(element.get("colspan")), _span(element.get("rowspan"))
+            if wide * high > 1 and (spanned := spanned + wide * high) > MAX_SPANNED:
+                wide = high = 1
             cell = Cell(at, at + wide, text_of(element), element.tag == "th")
             at += wide
             cells.append(cell)

@@ -56,7 +56,7 @@ def read(text: str, origin: Origin) -> Iterator[Document | Refusal]:
         yield shapes.document(value, origin.name, 1, origin)
         return
     for number, row in enumerate(found, 1):
-        yield _outcome(row, number, origin)
+        yield shapes.outcome(row, number, origin)
 
 
 def _check_size(size: int, max_bytes: int) -> None:
@@ -92,14 +92,6 @@ def _rows_in(value: Any) -> list[Any] | None:
     return None
 
 
-def _outcome(row: Any, number: int, origin: Origin) -> Document | Refusal:
-    name = f"{origin.name}#{number}"
-    try:
-        return shapes.document(row, name, number, origin)
-    except RefusedError as error:
-        return Refusal(name, str(error))
-
-
 def _read_list(stream: IO[bytes], origin: Origin, max_bytes: int) -> Iterator[Document | Refusal]:
     """The elements of a list one after the other, holding no more than one of them and a block."""
     source = Characters(stream)
@@ -120,7 +112,7 @@ def _read_list(stream: IO[bytes], origin: Origin, max_bytes: int) -> Iterator[Do
         if size > max_bytes:
             yield Refusal(f"{origin.name}#{number}", f"row {number} has {size / 1024**2:.1f} MB, {_above(max_bytes)}")
         else:
-            yield _outcome(value, number, origin)
+            yield shapes.outcome(value, number, origin)
 
 
 def _above(max_bytes: int) -> str:

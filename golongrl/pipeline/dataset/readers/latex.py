@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from golongrl.core.documents import Document, DocumentBuilder
-from golongrl.pipeline.dataset.readers import Origin, grid
+from golongrl.pipeline.dataset.readers import Origin, grid, latex_source
 from golongrl.pipeline.dataset.readers.latex_macros import (
     ACCENTS,
+    ARGUMENTS,
     CHARACTERS,
     DECLARATIONS,
     DINGS,
@@ -23,17 +24,9 @@ from golongrl.pipeline.dataset.readers.latex_macros import (
     SYMBOLS,
     TABLES,
     THEOREMS,
-    VERBATIM,
     accented,
 )
 
-_PROTECTED = re.compile(
-    r"\\begin\{(?P<env>" + "|".join(map(re.escape, VERBATIM)) + r")\}"
-    r"|\\(?:verb\*?|lstinline)(?P<bar>[^A-Za-z\s*{])(?P<verb>[^\n]{0,500}?)(?P=bar)"
-    r"|\\(?:[^v]|v(?!erb))"
-    r"|(?P<comment>%[^\n]*(?:\n[ \t]*(?=\S))?)",
-    re.DOTALL,
-)
 _TOKEN = re.compile(
     r"(?P<blank>\n[ \t]*\n\s*)"
     r"|(?P<math>\$\$.{1,2000}?\$\$|\$(?:\\.|[^$\\\n]|\n(?![ \t]*\n))*\$|\\\(.{1,2000}?\\\))"
@@ -43,35 +36,31 @@ _TOKEN = re.compile(
     r"|\0(?P<kept>\d+)\0",
     re.DOTALL,
 )
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _SPACE = re.compile(r"[ \t]*\n?[ \t]*")
-_OPTION = re.compile(r"[ \t]*\n?[ \t]*\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]")
 _LENGTH = re.compile(
     r"\s*(?:to|spread|=)?\s*-?(?:\d*\.?\d+)?\s*(?:(?:pt|em|ex|cm|mm|in|bp|pc|sp|mu|fill?)\b|\\[a-z]+width\b)?"
 )
 _LABEL = re.compile(r"\\label\{[^{}]*\}")
-_CELLS = re.compile(r"\\.|[{}&]|\\\\", re.DOTALL)
-_DEFINITION = re.compile(
-    r"\\(?:newcommand|renewcommand|providecommand)\*?\s*\{?\\([A-Za-z]+)\}?\s*\{|\\def\s*\\([A-Za-z]+)\s*\{"
-)
 _THEOREM = re.compile(r"\\newtheorem\*?\s*\{([^{}]+)\}\s*(?:\[[^\]]*\])?\s*\{([^{}]+)\}")
-MAX_EXPANSION = 80
-"""Longest definition, in characters, that takes its macro's place in the text."""
 MAX_DISPLAY = 20_000
 """Characters of a displayed formula after which one that does not end counts as none."""
 MAX_DEPTH = 3
 """Macros within macros that are expanded."""
+MAX_EXPANDED = 2_000_000
+"""Characters that all expansions of a document may add besides the length of its source: definitions that use each
+other multiply."""
 
 
 def read(text: str, origin: Origin) -> Iterator[Document]:
     """One document per file."""
     kept: list[tuple[str, str]] = []
-    source = _stripped(text.replace("\r\n", "\n").replace("\0", ""), kept)
+    source = latex_source.stripped(text.replace("\r\n", "\n").replace("\0", ""), kept)
     begin, end = source.find("\\begin{document}"), source.rfind("\\end{document}")
     body = source[begin + len("\\begin{document}") : end if end > begin else None] if begin >= 0 else source
     theorems = THEOREMS | dict(_THEOREM.findall(source))
     builder = DocumentBuilder()
-    parser = _Parser(builder, kept, _definitions(source), theorems)
+    parser = _Parser(builder, kept, latex_source.definitions(source), theorems)
+    parser.expandable = MAX_EXPANDED + len(source)
     title = parser.argument_of(source, "title")
     names = parser.argument_of(source, "author").replace(" ,", ",")
     ranks = [rank for rank in map(SECTIONS.get, re.findall(r"\\([a-z]+)\*?\s*[{\[]", body)) if rank is not None]
@@ -83,58 +72,6 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
         builder.paragraph(names)
     parser.read(body)
     yield builder.build(source=origin.name, fallback=origin.stem, licence=origin.licence)
-
-
-def _stripped(text: str, kept: list[tuple[str, str]]) -> str:
-    """The source without comments; verbatim text is put aside, with a mark in its place."""
-    parts: list[str] = []
-    unclosed: set[str] = set()
-    at = done = 0
-    while match := _PROTECTED.search(text, at):
-        at = match.end()
-        if match["comment"] is not None:
-            parts.append(text[done : match.start()])
-        elif match["verb"] is not None:
-            parts += [text[done : match.start()], f"\0{len(kept)}\0"]
-            kept.append(("text", match["verb"]))
-        elif match["env"] is not None and match["env"] not in unclosed:
-            close = f"\\end{{{match['env']}}}"
-            end = text.find(close, at)
-            if end < 0:
-                unclosed.add(match["env"])
-                continue
-            parts += [text[done : match.start()], f"\0{len(kept)}\0"]
-            kept.append(("code", text[at:end]))
-            at = end + len(close)
-        else:
-            continue
-        done = at
-    return "".join([*parts, text[done:]])
-
-
-def _definitions(source: str) -> dict[str, str]:
-    """Short definitions of macros without arguments."""
-    found = {}
-    for match in _DEFINITION.finditer(source):
-        near = source[match.end() - 1 : match.end() + 2 * MAX_EXPANSION]
-        body = near[1 : _closing(near, 0) - 1]
-        name = match[1] or match[2]
-        if len(body) <= MAX_EXPANSION and "#" not in body and f"\\{name}" not in body:
-            found[name] = body
-    return found
-
-
-def _closing(text: str, start: int) -> int:
-    """The place behind the brace that closes the one at `start`; the end of the text where none does."""
-    depth = 0
-    for match in _BRACES.finditer(text, start):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return len(text)
 
 
 def _plain(text: str) -> str:
@@ -155,6 +92,7 @@ class _Parser:
     top: int = 0
     titled: bool = True
     depth: int = 0
+    expandable: int = 0
     parts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     note: int = 0
@@ -171,7 +109,7 @@ class _Parser:
     def argument_of(self, source: str, macro: str) -> str:
         """The text of a macro's first argument, wherever it stands; "" when it does not."""
         match = re.search(rf"\\{macro}\s*(?:\[[^\]]*\])?\s*(?=\{{)", source)
-        return self.inline(source[match.end() + 1 : _closing(source, match.end()) - 1]) if match else ""
+        return self.inline(source[match.end() + 1 : latex_source.closing(source, match.end()) - 1]) if match else ""
 
     def inline(self, text: str) -> str:
         """The text of an argument on one line, footnotes left for the end of the paragraph."""
@@ -237,11 +175,11 @@ class _Parser:
         start = _SPACE.match(text, at).end()
         if not text.startswith("{", start):
             return "", at
-        end = _closing(text, start)
+        end = latex_source.closing(text, start)
         return text[start + 1 : end - 1], end
 
     def _options(self, text: str, at: int) -> int:
-        while match := _OPTION.match(text, at):
+        while match := latex_source.OPTION.match(text, at):
             at = match.end()
         return at
 
@@ -254,7 +192,7 @@ class _Parser:
             return end + 2
         if char in ACCENTS:
             return self._accent(char, text, at)
-        if char == "\\" and (option := _OPTION.match(text, at)) and "\n" not in option[0]:
+        if char == "\\" and (option := latex_source.OPTION.match(text, at)) and "\n" not in option[0]:
             at = option.end()
         self.parts.append(CHARACTERS.get(char, char))
         return at
@@ -296,8 +234,8 @@ class _Parser:
             self._break()
             return end
         if name in ("def", "gdef", "edef", "xdef"):
-            start = text.find("{", at, at + MAX_EXPANSION)
-            return _closing(text, start) if start >= 0 else at
+            start = text.find("{", at, at + latex_source.MAX_EXPANSION)
+            return latex_source.closing(text, start) if start >= 0 else at
         if name in LENGTHS:
             return _LENGTH.match(text, at).end()
         if name == "ding":
@@ -337,7 +275,8 @@ class _Parser:
 
     def _other(self, name: str, text: str, at: int) -> int:
         """A macro that is not known: its definition, else its arguments' text, else itself."""
-        if name in self.definitions and self.depth < MAX_DEPTH:
+        if name in self.definitions and self.depth < MAX_DEPTH and self.expandable > 0:
+            self.expandable -= len(self.definitions[name])
             self.depth += 1
             self._run(self.definitions[name])
             self.depth -= 1
@@ -363,7 +302,7 @@ class _Parser:
 
     def _item(self, text: str, at: int) -> int:
         label = ""
-        if match := _OPTION.match(text, at):
+        if match := latex_source.OPTION.match(text, at):
             label = self.inline(match[0].strip()[1:-1])
             at = match.end()
         if self.depth:
@@ -393,7 +332,7 @@ class _Parser:
             return behind
         if name in self.theorems and not self.depth:
             self._flush()
-            option = _OPTION.match(text, at)
+            option = latex_source.OPTION.match(text, at)
             at = option.end() if option else at
             if name == "abstract":
                 self.builder.heading("Abstract", 2)
@@ -407,7 +346,10 @@ class _Parser:
             self.groups += 1
             self.lists.append(self.groups)
             _, at = self._argument(text, self._options(text, at)) if name in ("thebibliography", "list") else ("", at)
-        return self._options(text, at)
+        at = self._options(text, at)
+        for _ in range(ARGUMENTS.get(name, 0)):
+            _, at = self._argument(text, self._options(text, at))
+        return at
 
     def _end(self, text: str, at: int) -> int:
         name, at = self._argument(text, at)
@@ -424,10 +366,10 @@ class _Parser:
         for _ in range(before + 1):
             _, at = self._argument(source, self._options(source, at))
         rows: list[list[str]] = []
-        for row in _split(source, at, ("\\\\", "\\tabularnewline")):
+        for row in latex_source.split(source, at, ("\\\\", "\\tabularnewline")):
             cells: list[str] = []
-            for cell in _split(row, 0, ("&",)):
-                span, cell = _multicolumn(cell)
+            for cell in latex_source.split(row, 0, ("&",)):
+                span, cell = latex_source.multicolumn(cell)
                 cells += [self.inline(cell), *[""] * (span - 1)]
             if any(cells):
                 rows.append(cells)
@@ -436,27 +378,3 @@ class _Parser:
         else:
             for row in rows:
                 self.builder.paragraph(row[0])
-
-
-def _multicolumn(cell: str) -> tuple[int, str]:
-    """How many columns a cell takes, and its source."""
-    match = re.search(r"\\multicolumn\s*\{\s*(\d{1,2})\s*\}\s*(?=\{)", cell)
-    if match is None:
-        return 1, cell
-    behind = _closing(cell, match.end())
-    return max(int(match[1]), 1), cell[behind:]
-
-
-def _split(text: str, at: int, marks: tuple[str, ...]) -> Iterator[str]:
-    """The parts of a source between marks outside of braces and mathematics."""
-    start, depth = at, 0
-    for match in re.compile(r"\$(?:\\.|[^$\\])*\$|\\[A-Za-z]+|\\.|[{}&]", re.DOTALL).finditer(text, at):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-        elif depth == 0 and match[0] in marks:
-            yield text[start : match.start()]
-            option = _OPTION.match(text, match.end()) if match[0] == "\\\\" else None
-            start = option.end() if option else match.end()
-    yield text[start:]

@@ -35,6 +35,17 @@ TABLES = {
 }
 """Table environments, and how many arguments stand before the columns."""
 
+ARGUMENTS = {
+    "multicols": 1,
+    "minipage": 1,
+    "adjustbox": 1,
+    "subfigure": 1,
+    "subtable": 1,
+    "wrapfigure": 2,
+    "wraptable": 2,
+}
+"""Environments of text that begin with so many arguments which are none."""
+
 THEOREMS = {
     "abstract": "",
     "thm": "Theorem",

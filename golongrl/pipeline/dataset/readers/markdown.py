@@ -1,26 +1,77 @@
-"""Markdown (CommonMark with tables), through markdown-it-py; embedded HTML keeps only its text."""
+"""Markdown (CommonMark with tables), through markdown-it-py; embedded HTML is read like a page, mathematics
+stays as its source, and of YAML or TOML in front only the title is used."""
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from golongrl.core.documents import Document, DocumentBuilder
-from golongrl.pipeline.dataset.readers import Origin
+from golongrl.pipeline.dataset.readers import Origin, html
 
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_TAG = re.compile(r"</?[A-Za-z][^>]*>")
+_FRONT_MATTER = re.compile(
+    r"\A(?P<mark>---|\+\+\+)[ \t]*\n"
+    r"(?P<fields>(?=(?:#[^\n]*\n)*[\w\"'-][\w\"' -]*[:=]|---|\.\.\.|\+\+\+)(?:[^\n]*\n)*?)"
+    r"(?:(?P=mark)|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+"""Only what begins with a field: a line of hyphens may just as well be a rule above the first heading."""
+_TITLE = re.compile(r"^title\s*[:=]\s*(?P<quote>[\"']?)(?P<title>.+?)(?P=quote)\s*$", re.MULTILINE)
+_MATH = re.compile(
+    r"\$\$.{1,4000}?\$\$|\$(?=\S)(?:\\.|[^\\$]){1,2000}?(?<=\S)\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]",
+    re.DOTALL,
+)
+_OPERATOR = re.compile(r"\\[A-Za-z{}|,;!]|[\^=<>]|(?<!\\)_")
+_LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 
 
 def read(text: str, origin: Origin) -> Iterator[Document]:
     """One document per file."""
+    text = text.replace("\r\n", "\n")
+    title = ""
+    if front := _FRONT_MATTER.match(text):
+        text = text[front.end() :]
+        said = _TITLE.search(front["fields"])
+        title = said["title"] if said else ""
+    builder = DocumentBuilder()
+    _walk(_parser().parse(text), builder)
+    yield builder.build(source=origin.name, fallback=title or origin.stem, licence=origin.licence)
+
+
+@functools.cache
+def _parser() -> Any:
     from markdown_it import MarkdownIt
 
-    text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n"))
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    builder = DocumentBuilder()
-    _walk(tokens, builder)
-    yield builder.build(source=origin.name, fallback=origin.stem, licence=origin.licence)
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.block.ruler.at("reference", _reference)
+    parser.inline.ruler.before("escape", "math", _math)
+    return parser
+
+
+def _reference(state: Any, start: int, end: int, silent: bool) -> bool:
+    """Link definitions, but `[^1]: word`, which CommonMark takes for one, is a footnote."""
+    from markdown_it.rules_block import reference
+
+    if state.src.startswith("[^", state.bMarks[start] + state.tShift[start]):
+        return False
+    return reference(state, start, end, silent)
+
+
+def _math(state: Any, silent: bool) -> bool:
+    """Mathematics, in which `*`, `_` and `\\` are no marks of Markdown."""
+    match = _MATH.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
+    if match is None or not _is_formula(match[0]):
+        return False
+    if not silent:
+        state.push("text", "", 0).content = match[0]
+    state.pos = match.end()
+    return True
+
+
+def _is_formula(source: str) -> bool:
+    """Whether it is more than the words between two prices, or in brackets that a program escaped."""
+    if source.startswith("$$") or (source.startswith("$") and len(source.split()) == 1):
+        return True
+    return _OPERATOR.search(source.strip("$") if source[0] == "$" else source[2:-2]) is not None
 
 
 def _walk(tokens: list[Any], builder: DocumentBuilder) -> None:
@@ -30,11 +81,11 @@ def _walk(tokens: list[Any], builder: DocumentBuilder) -> None:
     index = 0
     while index < len(tokens):
         token = tokens[index]
+        if items and token.type in _BLOCKS:
+            _flush(items[-1], lists[-1], builder)
         if token.type == "heading_open":
             builder.heading(_inline(tokens[index + 1]), int(token.tag[1]))
         elif token.type in ("bullet_list_open", "ordered_list_open"):
-            if items:
-                _flush(items[-1], lists[-1], builder)
             groups += 1
             lists.append(groups)
         elif token.type in ("bullet_list_close", "ordered_list_close"):
@@ -49,14 +100,18 @@ def _walk(tokens: list[Any], builder: DocumentBuilder) -> None:
             else:
                 builder.paragraph(_inline(token))
         elif token.type in ("fence", "code_block"):
-            if items:
-                _flush(items[-1], lists[-1], builder)
             builder.code(token.content)
         elif token.type == "html_block":
-            builder.paragraph(_TAG.sub(" ", _COMMENT.sub(" ", token.content)))
+            html.add_fragment(builder, token.content)
         elif token.type == "table_open":
             index = _table(tokens, index, builder)
         index += 1
+
+
+_BLOCKS = frozenset(
+    {"heading_open", "bullet_list_open", "ordered_list_open", "fence", "code_block", "html_block", "table_open"}
+)
+"""Tokens that begin a block of its own, before which the text of an item that holds them ends."""
 
 
 def _flush(parts: list[str], group: int, builder: DocumentBuilder) -> None:
@@ -79,10 +134,8 @@ def _table(tokens: list[Any], index: int, builder: DocumentBuilder) -> int:
 def _inline(token: Any) -> str:
     parts = []
     for child in token.children or []:
-        if child.type in ("text", "code_inline"):
+        if child.type in ("text", "code_inline", "image"):
             parts.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
+        elif child.type in ("softbreak", "hardbreak") or _LINE_BREAK.match(child.content):
             parts.append(" ")
-        elif child.type == "image":
-            parts.append(child.content)
     return "".join(parts)

@@ -1,13 +1,15 @@
-"""Parquet: every row is a document; row groups are read in batches, without the columns that hold bytes."""
+"""Parquet: every row is a document; row groups are read in batches, without the columns that hold bytes but for those
+that are known to be texts: not every writer marks them so."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from golongrl.core.documents import Document
 from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, shapes
 from golongrl.pipeline.dataset.source_file import Part, SourceFile, open_source
 
-BATCH_ROWS = 64
+BATCH_ROWS, BATCH_BYTES = 64, 64 * 1024**2
+"""Rows that are held at once, and about how much they may be unpacked."""
 
 
 def split(file: SourceFile, target_bytes: int) -> list[Part]:
@@ -36,9 +38,11 @@ def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> I
     with open_source(file) as stream:
         opened = opened_file(stream)
         groups = range(part.start, part.end if part.end >= 0 else opened.num_row_groups)
-        columns = [field.name for field in opened.schema_arrow if not _holds_bytes(field.type)]
+        texts = (origin.text_column,) if origin.text_column else shapes.TEXT_COLUMNS
+        columns = [field.name for field in opened.schema_arrow if _is_read(field, texts)]
+        rows = _batch_rows([opened.metadata.row_group(group) for group in groups])
         try:
-            for batch in opened.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups), columns=columns):
+            for batch in opened.iter_batches(batch_size=rows, row_groups=list(groups), columns=columns):
                 for row in batch.to_pylist():
                     yield _outcome(row, number, origin, max_bytes)
                     number += 1
@@ -47,18 +51,32 @@ def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> I
 
 
 def _outcome(row: dict[str, Any], number: int, origin: Origin, max_bytes: int) -> Document | Refusal:
-    name = f"{origin.name}#{number}"
+    row = {key: _text(value) if isinstance(value, bytes) else value for key, value in row.items()}
     size = sum(len(value) for value in row.values() if isinstance(value, str))
     if size > max_bytes:
         return Refusal(
-            name,
+            f"{origin.name}#{number}",
             f"row {number} has {size / 1024**2:.1f} million characters, above max_document_mb = "
             f"{max_bytes / 1024**2:.4g}; split it, or raise the limit",
         )
+    return shapes.outcome(row, number, origin)
+
+
+def _batch_rows(groups: Sequence[Any]) -> int:
+    """Rows of these row groups that unpack to about BATCH_BYTES."""
+    size = sum(group.total_byte_size for group in groups)
+    return max(1, min(BATCH_ROWS, BATCH_BYTES * sum(group.num_rows for group in groups) // max(size, 1)))
+
+
+def _is_read(field: Any, texts: Collection[str]) -> bool:
+    return not _holds_bytes(field.type) or (field.name in texts and not field.type.num_fields)
+
+
+def _text(value: bytes) -> str | None:
     try:
-        return shapes.document(row, name, number, origin)
-    except RefusedError as error:
-        return Refusal(name, str(error))
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def opened_file(stream: Any) -> Any:

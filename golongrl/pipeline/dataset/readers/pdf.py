@@ -16,6 +16,8 @@ from golongrl.pipeline.dataset.readers.pdf_lines import Line, PageText
 
 MAX_PAGES = 10_000
 MAX_OUTLINE = 20_000
+SHOWN_PAGES = 10
+"""Most pages that a reason lists by number."""
 TAIL_BYTES = 4096
 """Bytes at the end of a file among which its end mark must stand."""
 MIN_TEXT_PAGES = 0.5
@@ -31,7 +33,8 @@ _UNKNOWN = re.compile(r"[\ufffd\ufffe\ue000-\uf8ff\x00-\x08\x0e-\x1f]")
 
 
 def read_bytes(data: bytes, origin: Origin) -> Iterator[Document | Refusal]:
-    """One document per file. RefusedError: encrypted, truncated, damaged, scanned, or too many pages."""
+    """One document per file, and the pages of it whose text is turned. RefusedError: encrypted, truncated, damaged,
+    scanned, or too many pages."""
     pdfium = require("pypdfium2", "docs")
     if b"%PDF-" not in data[:1024]:
         raise RefusedError("no PDF: it does not begin with %PDF-")
@@ -44,24 +47,29 @@ def read_bytes(data: bytes, origin: Origin) -> Iterator[Document | Refusal]:
             raise RefusedError("encrypted PDF: it needs a password; save a copy without one") from error
         raise RefusedError(f"damaged PDF: pdfium cannot open it ({error})") from error
     try:
-        pages = _pages(pdf, pdfium)
+        pages, turned = _pages(pdf, pdfium)
         outline = list(_outline(pdf, pdfium))
         stated = str(pdf.get_metadata_value("Title") or "").strip()
     finally:
         pdf.close()
+    if turned:
+        yield Refusal(origin.name, f"{_listed(turned)}: the text is turned and left out; turn it upright")
     title = "" if _NO_TITLE.match(stated) or sum(map(str.isalpha, stated)) < 3 else stated
     yield _document(pages, outline, title, origin)
 
 
-def _pages(pdf: Any, pdfium: Any) -> list[list[Line]]:
-    """The lines of every page. RefusedError when there is no text to read in them."""
+def _pages(pdf: Any, pdfium: Any) -> tuple[list[list[Line]], list[int]]:
+    """(the lines of every page, the numbers of pages whose text is all turned). RefusedError when there is no text to
+    read in them."""
     count = len(pdf)
     if not count:
         raise RefusedError("damaged PDF: it has no pages")
     if count > MAX_PAGES:
         raise RefusedError(f"{count} pages, above the limit of {MAX_PAGES}; split the file")
     reader = PageText(pdfium.raw)
-    pages, images = [], 0
+    pages: list[list[Line]] = []
+    turned: list[int] = []
+    images = 0
     for number in range(count):
         try:
             page = pdf[number]
@@ -69,13 +77,19 @@ def _pages(pdf: Any, pdfium: Any) -> list[list[Line]]:
         except pdfium.PdfiumError as error:
             raise RefusedError(f"damaged PDF: page {number + 1} of {count} cannot be read ({error})") from error
         lines = reader.lines(text, number)
-        if not lines:
+        if not lines and text.get_text_range().strip():
+            turned.append(number + 1)
+        elif not lines:
             images += pdfium.raw.FPDFPage_CountObjects(page.raw) > 0
         pages.append(lines)
         text.close()
         page.close()
     filled = sum(map(bool, pages))
-    if filled == 0 or filled < MIN_TEXT_PAGES * (filled + images):
+    if turned and not filled:
+        raise RefusedError(f"{_listed(turned)}: all text is turned; turn it upright")
+    if not images and not filled:
+        raise RefusedError("it holds no text")
+    if filled < MIN_TEXT_PAGES * (filled + images):
         raise RefusedError(
             f"scanned PDF: {images} of {count} pages are pictures without a text layer; run text recognition first"
         )
@@ -83,7 +97,12 @@ def _pages(pdf: Any, pdfium: Any) -> list[list[Line]]:
     unknown = sum(len(_UNKNOWN.findall(line.text)) for page in pages for line in page)
     if total - unknown < MIN_READABLE * total:
         raise RefusedError("its fonts have no Unicode map: the text layer holds no readable characters")
-    return pages
+    return pages, turned
+
+
+def _listed(pages: Sequence[int]) -> str:
+    more = f" and {len(pages) - SHOWN_PAGES} more" if len(pages) > SHOWN_PAGES else ""
+    return f"page{'s' if len(pages) > 1 else ''} {', '.join(map(str, pages[:SHOWN_PAGES]))}{more}"
 
 
 def _outline(pdf: Any, pdfium: Any) -> Iterator[Entry]:

@@ -18,9 +18,11 @@ def split(file: SourceFile, target_bytes: int) -> list[Part]:
     parts: list[Part] = []
     start = at = 0
     row = lines = 1
+    blank = True
     with open_source(file) as stream:
         while block := stream.read(BLOCK):
             seen = 0
+            blank = blank and block.isspace()
             while (end := block.find(b"\n", max(seen, start + target_bytes - at - 1))) >= 0:
                 lines += block.count(b"\n", seen, end + 1)
                 seen = end + 1
@@ -28,7 +30,9 @@ def split(file: SourceFile, target_bytes: int) -> list[Part]:
                 start, row = at + seen, lines
             lines += block.count(b"\n", seen)
             at += len(block)
-    return [*parts, Part((file,), start, at, row)] if start < at or not parts else parts
+    if blank:
+        return [Part((file,))]
+    return [*parts, Part((file,), start, at, row)] if start < at else parts
 
 
 def read_part(part: Part, file: SourceFile, origin: Origin, max_bytes: int) -> Iterator[Document | Refusal]:
@@ -75,7 +79,7 @@ def read_lines(
 def _outcome(line: bytes | str, number: int, origin: Origin) -> Document | Refusal:
     name = f"{origin.name}#{number}"
     try:
-        return shapes.document(_value(line, number), name, number, origin)
+        return shapes.outcome(_value(line, number), number, origin)
     except RefusedError as error:
         return Refusal(name, str(error))
     except RecursionError:

@@ -1,14 +1,14 @@
 """What a row of data is as a document: a dialogue, titled passages, a table with paragraphs, or a column of text."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from golongrl.core import json_text
 from golongrl.core.documents import Document, DocumentBuilder
 from golongrl.core.text import is_chinese
-from golongrl.pipeline.dataset.readers import Origin, RefusedError, grid, plain
+from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, chats, grid, plain
 
 TEXT_COLUMNS = ("text", "content", "context", "document", "body", "article", "report", "transcript", "passage")
 LONG_TEXT_COLUMNS = ("input", "prompt", "context_window_text", "chapter", "raw_content")
@@ -19,10 +19,6 @@ TURN_COLUMNS = ("messages", "turns", "conversation", "conversations", "dialogue"
 PASSAGE_COLUMNS = ("paragraphs", "passages", "sections", "documents", "docs", "contexts", "context", "full_text")
 BEFORE_TABLE, AFTER_TABLE = "pre_text", "post_text"
 TITLE_COLUMNS = ("title", "headline", "topic", "name", "source")
-SPEAKER_KEYS = ("speaker", "role", "from", "name")
-SURE_SPEAKER_KEYS = ("speaker", "role")
-"""Those that mean a speaker in a column of any name."""
-SAID_KEYS = ("content", "text", "value", "utterance")
 PASSAGE_KEYS = ("text", "context", "paragraph_text", "content", "body", "sentences", "paragraphs")
 PREDICTION_COLUMNS = ("pred", "prediction", "model_response", "model_output", "llm_output", "hypothesis")
 """Columns that tell a model's answers from documents."""
@@ -32,6 +28,15 @@ _NUMBERED_PASSAGE = re.compile(
 )
 
 Row = Mapping[str, Any]
+
+
+def outcome(row: Any, number: int, origin: Origin) -> Document | Refusal:
+    """The document that row `number` of a file is, named `file#number`, or why it is none."""
+    name = f"{origin.name}#{number}"
+    try:
+        return document(row, name, number, origin)
+    except RefusedError as error:
+        return Refusal(name, str(error))
 
 
 def document(row: Any, name: str, number: int, origin: Origin) -> Document:
@@ -91,9 +96,7 @@ def _text_column(row: Row, number: int, column: str) -> DocumentBuilder:
 def _dialogue(row: Row, builder: DocumentBuilder) -> DocumentBuilder:
     """Turns, or sessions of turns with a heading each."""
     for key in (*TURN_COLUMNS, *(key for key in row if key not in TURN_COLUMNS)):
-        speakers = SPEAKER_KEYS if key in TURN_COLUMNS else SURE_SPEAKER_KEYS
-        value = _parsed(row.get(key))
-        sessions = [value] if _turns(value, speakers) else _sessions(value, speakers)
+        sessions = chats.sessions(_parsed(row.get(key)), any_speaker=key in TURN_COLUMNS)
         if sum(map(len, sessions)) < 2:
             continue
         names = row.get(f"{key.removesuffix('sessions')}dates") or []
@@ -101,24 +104,10 @@ def _dialogue(row: Row, builder: DocumentBuilder) -> DocumentBuilder:
             if len(sessions) > 1 and any(len(other) > 1 for other in sessions):
                 named = isinstance(names, list) and len(names) == len(sessions)
                 builder.heading(str(names[number]) if named else f"{number + 1}", 2)
-            for turn in session:
-                builder.turn(_first(turn, speakers), _first(turn, SAID_KEYS))
+            for speaker, said in session:
+                builder.turn(speaker, said)
         break
     return builder
-
-
-def _sessions(value: Any, speakers: Sequence[str]) -> list[Any]:
-    nested = isinstance(value, list) and value and all(_turns(session, speakers) for session in value)
-    return list(value) if nested else []
-
-
-def _turns(value: Any, speakers: Sequence[str]) -> bool:
-    """Whether a value is a list of turns: objects that each name a speaker and what is said."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(turn, dict) and _first(turn, speakers) and _first(turn, SAID_KEYS) for turn in value)
-    )
 
 
 def _parsed(value: Any) -> Any:
@@ -129,10 +118,6 @@ def _parsed(value: Any) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _first(row: Row, keys: Sequence[str]) -> str:
-    return next((row[key] for key in keys if isinstance(row.get(key), str) and row[key].strip()), "")
 
 
 def _table(row: Row, builder: DocumentBuilder) -> DocumentBuilder:
@@ -276,11 +261,11 @@ def _title(row: Row, number: int, origin: Origin) -> str:
 
 
 def _licence(row: Row) -> str:
-    return _first(row, ("licence", "license"))
+    return chats.first_text(row, ("licence", "license"))
 
 
 def _language(row: Row) -> str | None:
-    stated = _first(row, ("language", "lang")).strip().casefold()
+    stated = chats.first_text(row, ("language", "lang")).strip().casefold()
     if stated in ("zh", "chinese", "中文") or stated.startswith(("zh-", "zh_")):
         return "zh"
     if stated in ("en", "english", "英文") or stated.startswith(("en-", "en_")):
