@@ -13,7 +13,7 @@ from golongrl.pipeline.simulation.run import simulate
 from golongrl.rewards.audit import audit
 
 
-def record(answer):
+def record(answer, index=0):
     return json.dumps(
         {
             "data_source": "EM",
@@ -23,14 +23,14 @@ def record(answer):
                 "style": "rule",
                 "ground_truth": {"golden_label": answer, "doc_ids": [], "summary": ""},
             },
-            "extra_info": {"index": 0, "metric": "em"},
+            "extra_info": {"index": index, "metric": "em"},
         }
     )
 
 
 def test_a_simulation_and_an_audit_are_shown_again_from_their_folders(tmp_path):
     simulate([], batches=2, prompts=8, rollouts=4, out=tmp_path / "sim", alpha=0.5)
-    (tmp_path / "d.jsonl").write_text(record("Paris") + "\n" + record("") + "\n")
+    (tmp_path / "d.jsonl").write_text(record("Paris") + "\n" + record("", 1) + "\n")
     (tmp_path / "r.jsonl").write_text('{"id": 0, "response": "<script>Paris</script>"}\n')
     audit(tmp_path / "d.jsonl", responses=tmp_path / "r.jsonl", probes=False, out=tmp_path / "audit")
     pages = {}

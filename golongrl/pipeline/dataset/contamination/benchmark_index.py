@@ -57,7 +57,7 @@ def open_benchmark(entry: str, n: int, cache: Path, load_benchmark: LoadBenchmar
     else:
         name = entry.partition("=")[0]
         content = [[name, _digest(entry, load_benchmark)]]
-        rows = _named_rows(name, load_benchmark(entry))
+        rows = _named_rows(name, entry, load_benchmark)
     key = content_key("decontamination", VERSION, words.VERSION, n, SHORTEST, content)
     folder = cache / key
     if not folder.exists():
@@ -77,8 +77,8 @@ def _file_rows(names: Sequence[str], files: Sequence[Path]) -> Iterator[tuple[st
             yield f"{name}#{number}", row
 
 
-def _named_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, row in enumerate(rows, 1):
+def _named_rows(name: str, entry: str, load_benchmark: LoadBenchmark) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, row in enumerate(load_benchmark(entry), 1):
         yield f"{name}#{number}", row
 
 
