@@ -122,7 +122,7 @@ def demo_stages(folder: Path, model: Path) -> list[Stage]:
             outputs=(train, "dataset/val.parquet", "dataset/README.md", "dataset/report.html"),
             command=(
                 *("build-dataset", "documents", "--out", "dataset", "--tokenizer", model_name),
-                *("--length-bins", "512,1k", "--target", "126", "--seed", "0"),
+                *("--length-bins", "512,1k,2k", "--target", "126", "--seed", "0"),
             ),
             folder="dataset",
         ),
