@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from golongrl.core import json_text
 from golongrl.core.errors import ConfigError
+from golongrl.core.text import is_whole
 
 PROJECT_FILE = "golongrl.toml"
 NO_FILE, SET, COMMAND_LINE = "configuration", "--set", "command line"
@@ -93,7 +94,7 @@ def build(
 def _halves_in(value: Any, loc: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Where texts hold halves of surrogate pairs: bytes of a command line that are no UTF-8, which no file takes."""
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_whole(value):
             yield loc
     elif isinstance(value, Mapping):
         for key, inner in value.items():
