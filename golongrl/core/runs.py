@@ -178,8 +178,8 @@ def open_run(
 
     `config` is the resolved configuration (JSON types); `inputs` maps input paths to their sha256. A folder that
     holds a run with another configuration or other inputs is refused with the differing keys; `fresh` moves its
-    content to a sibling `NAME.old-N` first, so nothing is deleted; RunConflictError while a process writes there.
-    Keys in `free` change no result and may differ; the newest values are recorded.
+    content to a sibling `NAME.old-N` first, so nothing is deleted. Keys in `free` change no result and may differ;
+    the newest values are recorded. RunConflictError where either would change what another process writes to.
     """
     root = Path(folder)
     if root.exists() and not root.is_dir():
@@ -201,7 +201,9 @@ def open_run(
                 "choose another --out, or pass --fresh to set the old run aside"
             )
         if before != resolved:
-            write_json(config_path, resolved)
+            # A run that goes on meanwhile keeps the settings it was started with.
+            with only_writer(root, command):
+                write_json(config_path, resolved)
     else:
         write_json(config_path, resolved)
     manifest_path = root / "manifest.json"

@@ -15,6 +15,7 @@ from golongrl.core.runs import (
     open_run,
     other_settings,
     package_versions,
+    read_config,
     set_aside,
 )
 
@@ -225,6 +226,15 @@ def test_a_run_in_use_is_not_set_aside(tmp_path):
         open_run(tmp_path / "run", {"seed": 2}, command="train", fresh=True)
     assert open_run(tmp_path / "run", {"seed": 2}, command="train", fresh=True).resumed is False
     assert (tmp_path / "run.old-1" / "config.json").exists()
+
+
+def test_a_run_in_use_keeps_the_settings_it_was_started_with(tmp_path):
+    open_run(tmp_path / "run", {"steps": 5}, command="train")
+    with only_writer(tmp_path / "run", "train"):
+        with pytest.raises(RunConflictError, match="another golongrl train"):
+            open_run(tmp_path / "run", {"steps": 9}, command="train", free=("steps",))
+        assert open_run(tmp_path / "run", {"steps": 5}, command="train").resumed
+    assert read_config(tmp_path / "run")["steps"] == 5
 
 
 def test_a_finished_run_is_told(tmp_path):
