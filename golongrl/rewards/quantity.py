@@ -113,8 +113,8 @@ def parse_quantity(text: str) -> Quantity | None:
 
 
 def _in_ten_thousands(match: re.Match[str]) -> str:
-    millions, thousands = (Decimal(part.replace(",", "")) for part in match.groups())
-    return f"{10_000 * millions + thousands:f}万"
+    hundred_millions, ten_thousands = (Decimal(part.replace(",", "")) for part in match.groups())
+    return f"{10_000 * hundred_millions + ten_thousands:f}万"
 
 
 def _plain(whole: str, places: str | None, unit: str | None) -> Quantity | None:

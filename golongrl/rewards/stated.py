@@ -26,8 +26,8 @@ _MATHS = re.compile(
     r"(?<!\\)\$\$(?P<display>[^$]+)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+)(?<!\\)\$(?!\d)"
     r"|\\\((?P<round>(?:[^\\]|\\[^)(])*)\\\)|\\\[(?P<square>(?:[^\\]|\\[^\]\[])*)\\\]"
 )
-# Units that may be glued to their number; any other letter there is algebra.
-_GLUED = r"(?:km|cm|mm|m|kg|mg|g|ms|s|min|h|ml|l)(?:\^\{?[23]\}?)?(?![\w^(])"
+# Letters behind a number that are left out as its unit; any other there is algebra.
+_GLUED = r"[mgshl](?:\^\{?[23]\}?)?(?![\w^(])"
 _SCALE = (
     rf"(?=[ ]?[tmb十百千万亿])[ ]?(?:(?:thousand|million|billion|trillion|bn|mn)\b|亿{NUMBER}万|[十百千万亿]{{1,2}})"
 )

@@ -79,7 +79,7 @@ def test_a_benchmark_of_one_item_leaves_the_mean_without_an_interval(tmp_path):
         write_eval(tmp_path / run / "y", scored([score]), "y")
     (average,) = done(tmp_path, tmp_path / "a", tmp_path / "b").as_json()["averages"]
     assert average["mean"] == 1.0
-    assert average["verdict"] == "+100.0 points; a benchmark with one document allows no interval of the mean"
+    assert average["verdict"] == "+100.0 points; one document or prompt by itself allows no interval of the mean"
     assert [average[key] for key in ("low", "high", "standard_error", "detectable", "freedom")] == [*[None] * 4, 0]
 
 

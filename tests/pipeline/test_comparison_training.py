@@ -71,6 +71,15 @@ def test_other_prompts_are_compared_as_two_samples(tmp_path):
     assert any("compared as two samples" in line for line in found.remarks())
 
 
+def test_a_run_of_one_prompt_allows_no_interval(tmp_path):
+    runs = [
+        write_training(tmp_path / name, [(1, f"{name}{at}", "em", reward) for at in range(prompts)])
+        for name, prompts, reward in (("a", 1, 0.0), ("b", 20, 0.5))
+    ]
+    (said,) = compare(runs, out=tmp_path / "out").verdicts()
+    assert said.endswith("+50.0 points; one document or prompt by itself allows no interval of the mean")
+
+
 def test_two_samples_that_earn_nothing_do_not_rule_out_that_others_would(tmp_path):
     runs = [
         write_training(tmp_path / name, [(1, f"{name}{at}", "em", 0.0) for at in range(prompts)])

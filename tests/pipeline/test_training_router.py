@@ -78,6 +78,18 @@ def test_a_server_that_is_gone_gets_nothing():
         made.acquire_server("x2", prompt_ids=[1])
 
 
+def test_a_server_that_comes_back_has_nothing_ahead():
+    made = router(answer_tokens=100, servers={"a": 1, "b": 2})
+    made.acquire_server("x0", prompt_ids=[1])
+    made.remove_servers(["a"])
+    made.acquire_server("x1", prompt_ids=[1])
+    made.add_servers({"a": 1})
+    assert made.acquire_server("y0", prompt_ids=[2])[0] == "a"
+    for request, server in (("x0", "a"), ("x1", "b"), ("y0", "a")):
+        made.release_server(server, request_id=request)
+    assert not any(made._tokens.values())
+
+
 @given(
     arrivals=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=60),
     answer_tokens=st.integers(0, 100),

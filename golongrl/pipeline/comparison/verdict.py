@@ -82,7 +82,7 @@ def verdict(
     if outcome == "too few":
         least = least_clusters(level)
         if found.n_clusters >= least:
-            return f"{signed(found.mean)} points; a benchmark with one document allows no interval of the mean"
+            return f"{signed(found.mean)} points; one document or prompt by itself allows no interval of the mean"
         verb = "is" if found.n_items == 1 else "are"
         return (
             f"{signed(found.mean)} points, but {of} {verb} too few to tell: no test can reach p {1 - level:.2g} with "
@@ -117,9 +117,12 @@ def detectable_alone(found: Difference, tests: int, level: float) -> float | Non
 
 def visible_text(detectable: float | None, alone: float | None) -> str | None:
     """The smallest visible difference in points; "12.7 to 14.0" where it depends on what other tests see."""
-    if detectable is None or (alone is not None and points(alone) == points(detectable)):
-        return None if detectable is None else points(detectable)
-    return f"{points(detectable)} at best" if alone is None else f"{points(detectable)} to {points(alone)}"
+    if detectable is None:
+        return None
+    least = points(detectable)
+    if alone is None:
+        return f"{least} at best"
+    return least if least == points(alone) else f"{least} to {points(alone)}"
 
 
 def least_clusters(level: float) -> int:

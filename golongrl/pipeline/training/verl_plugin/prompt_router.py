@@ -46,6 +46,9 @@ class PromptRouter(GlobalRequestLoadBalancer):
             prompt, tokens = hash(tuple(prompt_ids)), len(prompt_ids) + self._answer_tokens
             server = self._at.get(prompt)
             if server not in self._inflight_requests:
+                if server is not None:
+                    # It is gone, and has nothing ahead should it come back.
+                    self._tokens[server] -= tokens
                 server = min(self._inflight_requests, key=lambda each: (self._tokens[each], each))
                 self._at[prompt] = server
                 self._tokens[server] += tokens
