@@ -14,6 +14,7 @@ import platform
 import pydoc_data.topics
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -181,9 +182,14 @@ def measured(step: str, *arguments: str) -> dict:
     started, peak = time.perf_counter(), 0.0
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as failed:
         process = subprocess.Popen(command, stdout=said, stderr=failed, text=True, start_new_session=True)
-        while process.poll() is None:
-            peak = max(peak, peak_of_session(process.pid))
-            time.sleep(0.2)
+        try:
+            while process.poll() is None:
+                peak = max(peak, peak_of_session(process.pid))
+                time.sleep(0.2)
+        finally:
+            if process.returncode is None:
+                # Ctrl-C does not reach another session.
+                os.killpg(process.pid, signal.SIGKILL)
         seconds = time.perf_counter() - started
         said.seek(0)
         failed.seek(0)

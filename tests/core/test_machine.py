@@ -45,7 +45,3 @@ def test_without_a_container_the_cores_count_that_the_process_is_bound_to(tmp_pa
     assert machine.usable_cores(tmp_path) == 8
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5})
     assert machine.usable_cores(tmp_path) == 1
-
-
-def test_the_cores_of_this_machine():
-    assert 1 <= machine.usable_cores() <= 8

@@ -137,6 +137,87 @@ def test_workers_end_when_the_driver_is_killed(tmp_path, how):
             os.killpg(driver.pid, signal.SIGKILL)
 
 
+WAITING = """
+import os, time
+from pathlib import Path
+def prepare(folder, driver):
+    Path(folder, "begun").touch()
+    deadline = time.monotonic() + 60
+    while os.getppid() == driver and time.monotonic() < deadline:
+        time.sleep(0.05)
+"""
+INTERRUPTED = """
+import copy, functools, os, sys
+from pathlib import Path
+from waiting import prepare
+from golongrl.pipeline.dataset.workers import open_workers
+def jobs(folder):
+    Path(folder, "asked").touch()
+    yield {"number": 1}
+if __name__ == "__main__":
+    try:
+        with open_workers(2, None, functools.partial(prepare, sys.argv[1], os.getpid())) as run_all:
+            list(run_all(copy.copy, jobs(sys.argv[1])))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+def test_workers_that_were_asked_for_before_ctrl_c_say_nothing_after_it(tmp_path):
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    (tmp_path / "waiting.py").write_text(WAITING)
+    driver = subprocess.Popen(
+        [sys.executable, "script.py", tmp_path],
+        **{"cwd": tmp_path, "stderr": subprocess.PIPE, "text": True, "start_new_session": True},
+    )
+    try:
+        wait_until((tmp_path / "begun").exists)
+        wait_until((tmp_path / "asked").exists)
+        # A moment later it waits for its first worker, which cannot be forked yet.
+        time.sleep(0.3)
+        os.killpg(driver.pid, signal.SIGINT)
+        # The end of the stream is the end of every process that could say something.
+        assert driver.communicate(timeout=60) == (None, "")
+        assert driver.returncode == 130
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)
+
+
+FAILING = """
+import os, time
+def job(one):
+    os._exit(3)
+def prepare(seconds):
+    time.sleep(seconds)
+    os._exit(3)
+"""
+FAILED = """
+import functools, sys
+from failing import job, prepare
+from golongrl.core.errors import WorkerError
+from golongrl.pipeline.dataset.workers import open_workers
+if __name__ == "__main__":
+    prepared = functools.partial(*{"job": (len, "prepared"), "source": (prepare, 1)}[sys.argv[1]])
+    try:
+        with open_workers(2, None, prepared) as run_all:
+            list(run_all(job, [{"number": number} for number in range(9)]))
+    except WorkerError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["job", "source"])
+def test_a_process_that_dies_at_a_job_or_before_there_are_any_is_said_so(tmp_path, what):
+    (tmp_path / "script.py").write_text(FAILED)
+    (tmp_path / "failing.py").write_text(FAILING)
+    done = subprocess.run(
+        [sys.executable, "script.py", what],
+        **{"cwd": tmp_path, "capture_output": True, "text": True, "check": True, "timeout": 60},
+    )
+    assert "worker process" in done.stdout
+
+
 def wait_until(reached, seconds=60):
     deadline = time.monotonic() + seconds
     while not reached():

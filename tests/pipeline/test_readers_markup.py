@@ -26,6 +26,8 @@ def kinds(document):
         ('+++\ntitle = "The Bay"\n+++\ntext\n', "The Bay", "text"),
         ("---\nlayout: page\n---\n# Nets\n", "Nets", "# Nets"),
         ("---\n---\ntext\n", "a", "text"),
+        ("---\ntitle:\nauthor: Ann\n---\ntext\n", "a", "text"),
+        ("---\ntitle: >-\n  The Bay\n---\ntext\n", "a", "text"),
     ],
 )
 def test_front_matter_gives_the_title_and_goes(text, title, said):

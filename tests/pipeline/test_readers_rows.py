@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 import tracemalloc
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golongrl.core.documents import Document
-from golongrl.pipeline.dataset.readers import Origin, RefusedError, parquet, rows, shapes
+from golongrl.pipeline.dataset.readers import Origin, Refusal, RefusedError, parquet, rows, shapes
 from golongrl.pipeline.dataset.reading import read_part, split_rows
 from golongrl.pipeline.dataset.source_file import Part, SourceFile
 
@@ -399,7 +400,12 @@ CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments":
             [
                 {"role": "system", "content": ""},
                 {"role": "user", "content": "Boats?"},
-                {"role": "assistant", "content": "", "function_call": {"name": "look", "arguments": "{}"}},
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "tool_calls": [],
+                    "function_call": {"name": "look", "arguments": "{}"},
+                },
             ],
             ["user: Boats?", "assistant: look({})"],
         ),
@@ -420,6 +426,14 @@ def test_tool_calls_parts_and_empty_turns(turns, said):
 def test_turns_that_say_nothing_are_no_dialogue(turns):
     with pytest.raises(RefusedError, match="row 1 has no text"):
         shaped({"messages": turns})
+
+
+def test_a_row_that_is_nested_too_deeply_is_refused_in_every_kind_of_file():
+    deep = "x"
+    for _ in range(sys.getrecursionlimit()):
+        deep = [deep]
+    row = {"messages": [{"role": "user", "content": deep}]}
+    assert shapes.outcome(row, 7, ORIGIN) == Refusal("a.jsonl#7", "row 7 is nested too deeply to read; flatten it")
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.jsonl", b"\n \n"), ("a.json", b"[]"), ("a.parquet", None)])

@@ -45,7 +45,7 @@ def _said(turn: Mapping[str, Any]) -> str:
     """What a turn says: its text or the texts of its parts, then the tools it calls."""
     texts = (" ".join(_parts(turn.get(key))) for key in SAID_KEYS)
     listed = turn.get("tool_calls")
-    calls = listed if isinstance(listed, list) else [turn.get("function_call")]
+    calls = listed if isinstance(listed, list) and listed else [turn.get("function_call")]
     called = [_call(call.get("function", call)) for call in calls if isinstance(call, dict)]
     return " ".join([next((text for text in texts if text.strip()), ""), *filter(None, called)])
 

@@ -71,9 +71,13 @@ def _rows(text: str, suffix: str) -> list[tuple[int, list[str]]]:
                 rows.append((line + reader.line_num, cells))
     except csv.Error as error:
         raise RefusedError(f"corrupt table: line {line + reader.line_num}: {error}") from error
-    while rows and len({len(cells) for _, cells in rows}) == 1 and not any(cells[-1] for _, cells in rows):
-        rows = [(number, cells[:-1]) for number, cells in rows]
-    return rows
+    widths = {len(cells) for _, cells in rows}
+    if len(widths) != 1:
+        return rows
+    width = widths.pop()
+    while not any(cells[width - 1] for _, cells in rows):
+        width -= 1
+    return [(number, cells[:width]) for number, cells in rows]
 
 
 def _delimiter(text: str) -> str:

@@ -15,7 +15,8 @@ _FRONT_MATTER = re.compile(
     r"(?:(?P=mark)|\.\.\.)[ \t]*(?:\n|\Z)"
 )
 """Only what begins with a field: a line of hyphens may just as well be a rule above the first heading."""
-_TITLE = re.compile(r"^title\s*[:=]\s*(?P<quote>[\"']?)(?P<title>.+?)(?P=quote)\s*$", re.MULTILINE)
+_TITLE = re.compile(r"^title[ \t]*[:=](?P<title>.*)", re.MULTILINE)
+_QUOTED = re.compile(r"([\"'])(?P<inner>.+)\1")
 _MATH = re.compile(
     r"\$\$.{1,4000}?\$\$|\$(?=\S)(?:\\.|[^\\$]){1,2000}?(?<=\S)\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]",
     re.DOTALL,
@@ -30,11 +31,18 @@ def read(text: str, origin: Origin) -> Iterator[Document]:
     title = ""
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
-        said = _TITLE.search(front["fields"])
-        title = said["title"] if said else ""
+        title = _title(front["fields"])
     builder = DocumentBuilder()
     _walk(_parser().parse(text), builder)
     yield builder.build(source=origin.name, fallback=title or origin.stem, licence=origin.licence)
+
+
+def _title(fields: str) -> str:
+    said = _TITLE.search(fields)
+    title = said["title"].strip() if said else ""
+    quoted = _QUOTED.fullmatch(title)
+    # Marks alone say that YAML goes on in the lines below.
+    return (quoted["inner"] if quoted else title) if any(map(str.isalnum, title)) else ""
 
 
 @functools.cache

@@ -77,13 +77,11 @@ def read_lines(
 
 
 def _outcome(line: bytes | str, number: int, origin: Origin) -> Document | Refusal:
-    name = f"{origin.name}#{number}"
     try:
-        return shapes.outcome(_value(line, number), number, origin)
+        value = _value(line, number)
     except RefusedError as error:
-        return Refusal(name, str(error))
-    except RecursionError:
-        return Refusal(name, f"row {number} is nested too deeply to parse")
+        return Refusal(f"{origin.name}#{number}", str(error))
+    return shapes.outcome(value, number, origin)
 
 
 def _value(line: bytes | str, number: int) -> Any:

@@ -37,6 +37,8 @@ def outcome(row: Any, number: int, origin: Origin) -> Document | Refusal:
         return document(row, name, number, origin)
     except RefusedError as error:
         return Refusal(name, str(error))
+    except RecursionError:
+        return Refusal(name, f"row {number} is nested too deeply to read; flatten it")
 
 
 def document(row: Any, name: str, number: int, origin: Origin) -> Document:
