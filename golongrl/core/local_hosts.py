@@ -16,6 +16,8 @@ def opener(url: str) -> urllib.request.OpenerDirector:
 
 def environment() -> dict[str, str]:
     """Variables with which another program asks this machine past the proxies that it inherits."""
-    # Both spellings, because the small one wins where both are set. "::1" is left out: some clients choke on it.
-    hosts = ",".join(filter(None, (urllib.request.getproxies_environment().get("no"), "127.0.0.1", "localhost")))
+    own = urllib.request.getproxies_environment().get("no")
+    # "*" excepts every address only where it stands alone. "::1" is left out: some clients choke on it.
+    hosts = own if own == "*" else ",".join(filter(None, (own, "127.0.0.1", "localhost")))
+    # Both spellings, because the small one wins where both are set.
     return {"NO_PROXY": hosts, "no_proxy": hosts}

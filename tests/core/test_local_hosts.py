@@ -55,3 +55,10 @@ def test_another_program_keeps_what_the_user_excepts(proxy, monkeypatch, spellin
         monkeypatch.setenv(name, hosts)
     assert all(map(proxy_bypass_environment, ("127.0.0.1:8000", "localhost", "models.example")))
     assert not proxy_bypass_environment("10.0.0.7")
+
+
+def test_another_program_asks_no_proxy_at_all_where_the_user_says_so(proxy, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    for name, hosts in environment().items():
+        monkeypatch.setenv(name, hosts)
+    assert all(map(proxy_bypass_environment, ("127.0.0.1:8000", "models.example")))

@@ -1,4 +1,5 @@
 import json
+import os
 
 import chat_server
 import pytest
@@ -219,6 +220,12 @@ def test_answers_are_read_where_they_stand(tmp_path):
     file.write_bytes(file.read_bytes().replace(b'"id": 2', b'"id": 3'))
     with pytest.raises(DataError, match="line 4 was changed while it was scored"):
         found.get(("2", 0))
+
+
+def test_responses_from_a_pipe_are_refused_before_anything_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"pipe can be read only once.*write them to a file"):
+        read_responses(str(tmp_path / "pipe"))
 
 
 def test_missing_responses_file(tmp_path):

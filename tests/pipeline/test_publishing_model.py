@@ -15,6 +15,7 @@ from test_publishing import Bar
 from golongrl.core.byte_model import build_byte_model
 from golongrl.core.config import build
 from golongrl.core.errors import CheckFailedError, DataError
+from golongrl.core.report import KeyValues, Page
 from golongrl.core.store import file_sha256
 from golongrl.core.weight_files import fingerprint
 from golongrl.pipeline.publishing import cards
@@ -97,6 +98,16 @@ def test_the_report_names_what_the_run_read_without_its_paths(run):
     assert problems(run, facts) == {}
     (run / "report.html").write_text(f"<dd>{other}</dd>")
     assert str(other) in problems(run, facts)["no local paths"][0]
+
+
+def test_the_report_names_no_path_that_a_page_escapes(run):
+    base = "/home/ann's & \"bob's\"/base"
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"model": base}))
+    Page("Run", [("Read", KeyValues({"model": base}))]).write(run / "report.html")
+    page = pack(run, Facts("apache-2.0", "org/base", ("org/talks",)), Bar).files["report.html"].text()
+    assert "<dd>base</dd>" in page
+    assert "ann" not in page
 
 
 def test_evaluations_go_into_the_card_with_their_intervals(run, tmp_path):

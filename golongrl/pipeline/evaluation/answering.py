@@ -99,4 +99,4 @@ def generate(config: EvalConfig, endpoint: chat.Endpoint, one: Opened, owed: lis
 
             show = pace(counter, sizes, running.text)
             requests = [same[0].request for same in slots.values()]
-            chat_batch.run(endpoint, [one for one in requests if one is not None], one.journal, result)
+            chat_batch.run(endpoint, [request for request in requests if request is not None], one.journal, result)

@@ -53,9 +53,11 @@ class Responses:
 def read_responses(path: str) -> Responses:
     """Answers by (id, repeat). A null response is left out: it is missing, not empty.
 
-    Raises DataError naming line and field on a bad row or a repeated (id, repeat).
+    Raises DataError naming line and field on a bad row or a repeated (id, repeat), and for a pipe.
     """
     file = existing_file(path, "responses file")
+    if not file.is_file():
+        raise DataError(f"{path} can be read only once, and answers are read again; write them to a file first")
     places: dict[Key, tuple[int, int, int]] = {}
     start = 0
     # Lines may hold megabytes, which would be put together from pieces of the usual 8 KB.

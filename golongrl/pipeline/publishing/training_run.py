@@ -3,12 +3,11 @@
 import math
 import os
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path, PurePath
 from typing import Any
 
 from golongrl.core import json_text
-from golongrl.core.errors import DataError
+from golongrl.core.errors import DataError, require
 from golongrl.core.stats import Interval, cluster_bootstrap
 from golongrl.pipeline.publishing.remote import REPO_ID
 from golongrl.pipeline.publishing.settings_file import portable, settings_toml
@@ -50,9 +49,11 @@ class TrainingRun:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         values = [value for value in self.config.values() if isinstance(value, str)]
         paths = [value for value in values if os.path.isabs(value) and PurePath(value).name]
+        # As the page's templates escape.
+        escape = require("markupsafe").escape
         # The longest first: a folder may begin the path of another.
         for found in sorted(paths, key=len, reverse=True):
-            text = text.replace(escape(found), escape(PurePath(found).name))
+            text = text.replace(str(escape(found)), str(escape(PurePath(found).name)))
         return text.encode()
 
     def rewards(self) -> dict[str, tuple[float, Interval]]:
